@@ -1,0 +1,3 @@
+export { createSubscriber, type Closed, type EventHandler, type Status, type Subscriber } from './subscriber.ts'
+export type { BackoffOptions, Source, SubscriberLimits, SubscriberOptions } from './options.ts'
+export type { Gap, GapReason } from '../wire/control.ts'

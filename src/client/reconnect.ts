@@ -1,0 +1,123 @@
+import { EventwireError, messageOf } from '../errors.ts'
+import { backoff } from './backoff.ts'
+import { connect, type Outcome, type StreamListener } from './connection.ts'
+import type { Settings, Source, SubscriberOptions } from './options.ts'
+import type { Closed, Status } from './subscriber.ts'
+
+/** What {@link keepConnected} works with. */
+export interface Reconnection {
+  readonly url: Source<string | URL>
+  readonly options: SubscriberOptions
+  readonly settings: Settings
+  /** Aborts when the subscriber is closed. */
+  readonly signal: AbortSignal
+  /** The last event id received, which the next request brings. */
+  readonly lastEventId: () => string
+  readonly onStatus: (status: Status) => void
+  readonly listener: Pick<StreamListener, 'onReady' | 'onMessage' | 'onCursor' | 'onGap' | 'onInvalid' | 'room'>
+}
+
+/** Connects, and connects again, until the stream is over for good. Never rejects. */
+export async function keepConnected(reconnection: Reconnection): Promise<Closed> {
+  const { options, settings, signal, onStatus } = reconnection
+  const { base, max, attempts } = settings
+  const { onUnauthorized } = options
+  let retry = base
+  let failures = 0
+  let renewed = false
+
+  const listener: StreamListener = {
+    ...reconnection.listener,
+    onOpen() {
+      renewed = false
+      onStatus({ state: 'open' })
+    },
+    onHealthy() {
+      failures = 0
+    },
+    onRetry(ms) {
+      retry = ms
+    },
+  }
+
+  for (;;) {
+    onStatus({ state: 'connecting', attempt: failures + 1 })
+    const outcome = await attempt(reconnection, listener)
+    if (signal.aborted) return { reason: 'aborted' }
+    if (outcome.kind === 'ended') return { reason: 'ended' }
+    if (outcome.kind === 'fatal') return { reason: 'fatal', error: outcome.error }
+    if (outcome.kind === 'unauthorized') {
+      if (!onUnauthorized || renewed) return { reason: 'fatal', error: outcome.error }
+      renewed = true
+      try {
+        await onUnauthorized(outcome.error)
+        continue
+      } catch (cause) {
+        return { reason: 'fatal', error: new EventwireError('hook-failed', `onUnauthorized failed: ${messageOf(cause)}`, { cause }) }
+      }
+    }
+    const { error } = outcome
+    if (++failures >= attempts) return { reason: 'fatal', error: exhausted(failures, error) }
+    const retryAfter = outcome.kind === 'retry' ? outcome.after : 0
+    const delay = backoff({ failures, base: retry, max, retryAfter, random: Math.random() })
+    onStatus({ state: 'connecting', attempt: failures + 1, retryAt: Date.now() + delay, ...(error && { error }) })
+    await sleep(delay, signal)
+    if (signal.aborted) return { reason: 'aborted' }
+  }
+}
+
+async function attempt({ url, options, settings, signal, lastEventId }: Reconnection, listener: StreamListener): Promise<Outcome> {
+  const { credentials, fetch = globalThis.fetch } = options
+  const id = lastEventId()
+  try {
+    const headers = new Headers(await ask(options.headers))
+    headers.set('accept', 'text/event-stream')
+    if (id) headers.set('last-event-id', byteString(id))
+    return await connect(
+      {
+        // Called without a receiver: the global fetch refuses any other than its own.
+        fetch: (input, init) => fetch(input, init),
+        url: await ask(url),
+        init: { headers, cache: 'no-store', ...(credentials && { credentials }) },
+        signal,
+        settings,
+        lastEventId: id,
+      },
+      listener,
+    )
+  } catch (cause) {
+    return {
+      kind: 'cut',
+      error: new EventwireError('hook-failed', `The url or the headers of the request could not be had: ${messageOf(cause)}`, { cause }),
+    }
+  }
+}
+
+async function ask<T>(source: Source<T>): Promise<T> {
+  return typeof source === 'function' ? (source as () => T | Promise<T>)() : source
+}
+
+function exhausted(attempts: number, cause: EventwireError | undefined): EventwireError {
+  return new EventwireError(
+    'retries-exhausted',
+    `Gave up after ${attempts} attempts in a row${cause ? `; the last: ${cause.message}` : ''}`,
+    { cause },
+  )
+}
+
+/** A header's value in the form that fetch takes: one character for each byte of UTF-8. */
+function byteString(text: string): string {
+  return String.fromCharCode(...new TextEncoder().encode(text))
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal.addEventListener('abort', done)
+  })
+}

@@ -1,0 +1,207 @@
+import { isContract, type Contract, type EventData, type EventName, type EventOf } from '../contract.ts'
+import { EventwireError, messageOf } from '../errors.ts'
+import type { Gap } from '../wire/control.ts'
+import { Dispatcher } from './dispatch.ts'
+import { iterate } from './iterate.ts'
+import type { Delivery, Handler } from './lane.ts'
+import { createListeners } from './listeners.ts'
+import { settle, type Source, type SubscriberOptions } from './options.ts'
+import { createPayloads } from './payload.ts'
+import { keepConnected } from './reconnect.ts'
+
+/** Handles an event. When it returns a promise, the handler gets its next event only after that has settled. */
+export type EventHandler<C extends Contract, N extends EventName<C>> = (data: EventData<C, N>, event: EventOf<C, N>) => unknown
+
+/** Where a subscriber stands. */
+export type Status =
+  /** An attempt is under way or, with `retryAt`, waited for. `error` is why the one before it failed; a stream that was merely cut has none. */
+  | { readonly state: 'connecting'; readonly attempt: number; readonly retryAt?: number; readonly error?: EventwireError }
+  /** The stream is open. `resumed` and `replayed` are known once the server has said them, in its first message. */
+  | { readonly state: 'open'; readonly resumed?: boolean; readonly replayed?: number }
+  | ({ readonly state: 'closed' } & Closed)
+
+/** How a subscriber came to its end. */
+export interface Closed {
+  /** `aborted`: by `close()` or the signal. `ended`: the server has finished with it. `fatal`: `error` says what cannot be repaired by another attempt. */
+  readonly reason: 'aborted' | 'ended' | 'fatal'
+  readonly error?: EventwireError
+}
+
+/** The client's half of a contract: one stream of events that outlives many connections. */
+export interface Subscriber<C extends Contract = Contract> extends AsyncIterable<EventOf<C>, undefined> {
+  /**
+   * Calls `handler` for each event of this name, in order. The first handler opens the connection. What it throws goes to
+   * `onError` and stops no other handler.
+   *
+   * @returns A function that removes the handler; calling it again does nothing.
+   * @throws EventwireError `unknown-event` for a name that the contract does not have.
+   */
+  on<N extends EventName<C>>(event: N, handler: EventHandler<C, N>): () => void
+  /** Like `on`, for the next such event only. */
+  once<N extends EventName<C>>(event: N, handler: EventHandler<C, N>): () => void
+  /** Calls `listener` whenever `status` changes. Gives a function that removes it. */
+  onStatus(listener: (status: Status) => void): () => void
+  /** Calls `listener` when events may have been lost, in its place among the events. Gives a function that removes it. */
+  onGap(listener: (gap: Gap) => void): () => void
+  /** Calls `listener` for invalid payloads, handlers that throw, and the fault that closed the stream. Without one they go to `console.error`. Gives a function that removes it. */
+  onError(listener: (error: EventwireError) => void): () => void
+  readonly status: Status
+  /** The cursor: the id of the last event that all handlers have finished with, and all before it. `''` when there is none. */
+  readonly lastEventId: string
+  /** Resolves when the stream is over for good and its last event handled. Never rejects. */
+  readonly closed: Promise<Closed>
+  /** Closes the stream for good. */
+  close(): void
+}
+
+/**
+ * Makes the client's half of a contract. It connects when the first handler or loop arrives.
+ *
+ * Give the contract, and every event is validated; or only its type, `createSubscriber<typeof events>(url)`, and no schema
+ * is in your bundle: events are then read as the server declares them and trusted.
+ *
+ * @param url Where the stream is; a function is asked anew at each attempt.
+ * @throws EventwireError `invalid-option`, which names the option.
+ */
+export function createSubscriber<C extends Contract>(contract: C, url: Source<string | URL>, options?: SubscriberOptions): Subscriber<C>
+export function createSubscriber<C extends Contract>(url: Source<string | URL>, options?: SubscriberOptions): Subscriber<C>
+export function createSubscriber<C extends Contract>(
+  first: C | Source<string | URL>,
+  second?: Source<string | URL> | SubscriberOptions,
+  third?: SubscriberOptions,
+): Subscriber<C> {
+  // The overloads pair the arguments, which TypeScript cannot see from within.
+  return isContract(first)
+    ? subscribe(first, second as Source<string | URL>, third)
+    : subscribe<C>(undefined, first, second as SubscriberOptions | undefined)
+}
+
+function subscribe<C extends Contract>(contract: C | undefined, url: Source<string | URL>, options: SubscriberOptions = {}): Subscriber<C> {
+  if (typeof url !== 'string' && typeof url !== 'function' && !(url instanceof URL)) {
+    throw new EventwireError(
+      'invalid-option',
+      `createSubscriber: the url is ${typeof url}; give (contract, url, options), or (url, options) for types alone.`,
+    )
+  }
+  const settings = settle(options)
+  const payloads = createPayloads(contract)
+  const statusListeners = createListeners<Status>()
+  const gapListeners = createListeners<Gap>()
+  const errorListeners = createListeners<EventwireError>()
+  const closing = new AbortController()
+  const closed = Promise.withResolvers<Closed>()
+  let status: Status = { state: 'connecting', attempt: 1 }
+  let received = options.lastEventId ?? ''
+  let committed = received
+  let started = false
+
+  const report = (error: EventwireError): void => {
+    if (!errorListeners.tell(error, console.error)) console.error(error)
+  }
+  const failed = (what: string, cause: unknown, event: Partial<Delivery> = {}): void => {
+    const details = { cause, ...(event.event && { event: event.event }), ...(event.id && { id: event.id }) }
+    report(new EventwireError('handler-failed', `${what} threw: ${messageOf(cause)}`, details))
+  }
+  const setStatus = (next: Status): void => {
+    status = next
+    statusListeners.tell(next, (cause) => failed('A listener of onStatus', cause))
+  }
+
+  const dispatcher = new Dispatcher({
+    limit: settings.queue,
+    decode: (message) => payloads.decode(message),
+    onGap: (gap) => gapListeners.tell(gap, (cause) => failed('A listener of onGap', cause)),
+    onInvalid: (error, { id }) => report(Object.assign(error as EventwireError, { id })),
+    onHandlerError: (cause, event) => failed(`A handler of event ${JSON.stringify(event.event)}`, cause, event),
+    onCommit: (cursor) => {
+      committed = cursor
+    },
+  })
+
+  const finish = (end: Closed): void => {
+    if (status.state === 'closed') return
+    closing.abort()
+    dispatcher.stop()
+    options.signal?.removeEventListener('abort', close)
+    if (end.error) report(end.error)
+    setStatus({ state: 'closed', ...end })
+    closed.resolve(end)
+  }
+  const close = (): void => finish({ reason: 'aborted' })
+
+  const start = async (): Promise<void> => {
+    const end = await keepConnected({
+      url,
+      options,
+      settings,
+      signal: closing.signal,
+      lastEventId: () => received,
+      onStatus: setStatus,
+      listener: {
+        room: () => dispatcher.room(),
+        onReady(ready) {
+          payloads.learn(ready)
+          setStatus({ state: 'open', resumed: ready.resumed, replayed: ready.replayed })
+        },
+        onMessage(message) {
+          received = message.id
+          dispatcher.push(payloads.has(message.event) ? message : { cursor: message.id })
+          return payloads.isLast(message.event)
+        },
+        onCursor(cursor) {
+          received = cursor
+          dispatcher.push({ cursor })
+        },
+        onGap: (gap) => dispatcher.push({ gap }),
+        onInvalid: report,
+      },
+    })
+    // What was received before the end is handled before it, too.
+    await dispatcher.idle()
+    finish(end)
+  }
+
+  const consume = (event: string | undefined, handler: Handler): (() => void) => {
+    if (status.state === 'closed') return () => {}
+    const remove = dispatcher.add(event, handler)
+    if (!started) {
+      started = true
+      void start()
+    }
+    return remove
+  }
+
+  const on = <N extends EventName<C>>(event: N, handler: EventHandler<C, N>): (() => void) => {
+    if (!payloads.has(event))
+      throw new EventwireError('unknown-event', `on(${JSON.stringify(event)}): the contract has no such event.`, { event })
+    // The dispatcher is untyped; what it hands out under this name is what the contract says of it.
+    return consume(event, (delivery) => handler(delivery.data, delivery as EventOf<C, N>))
+  }
+
+  if (options.signal?.aborted) close()
+  else options.signal?.addEventListener('abort', close)
+
+  return {
+    on,
+    once(event, handler) {
+      const remove = on(event, (data, whole) => {
+        remove()
+        return handler(data, whole)
+      })
+      return remove
+    },
+    onStatus: statusListeners.add,
+    onGap: gapListeners.add,
+    onError: errorListeners.add,
+    get status() {
+      return status
+    },
+    get lastEventId() {
+      return committed
+    },
+    closed: closed.promise,
+    close,
+    [Symbol.asyncIterator]: () =>
+      iterate({ add: (handler) => consume(undefined, handler), closed: closed.promise }) as AsyncGenerator<EventOf<C>, undefined>,
+  }
+}

@@ -1,0 +1,54 @@
+import { MAX_DELAY } from '../wire/decode.ts'
+
+/** Notices a stream on which no byte arrives. */
+export interface Watchdog {
+  /** From now on, silence of more than `limit` ms is a fault; 0 or Infinity: never. */
+  arm(limit: number): void
+  /** The wait for the next bytes begins. Time in which nobody reads does not count. */
+  waiting(): void
+  /** Bytes have arrived. */
+  fed(): void
+  stop(): void
+}
+
+/** A timer that fires this late was held up by a machine that slept: the stream gets another second, in ms. */
+const LATE = 1_000
+
+/** Makes a watchdog that calls `onSilence` once. A single timer looks at the clock; bytes only leave their time. */
+export function createWatchdog(onSilence: (limit: number) => void): Watchdog {
+  let limit = 0
+  let since: number | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  const check = (after: number): void => {
+    clearTimeout(timer)
+    const due = performance.now() + after
+    timer = setTimeout(
+      () => {
+        const now = performance.now()
+        const left = since === undefined ? limit : since + limit - now
+        if (left > 0) check(left)
+        else if (now - due > LATE) check(LATE)
+        else onSilence(limit)
+      },
+      Math.min(after, MAX_DELAY),
+    )
+  }
+
+  return {
+    arm(next) {
+      limit = next
+      if (limit > 0 && limit < Infinity) check(limit)
+      else clearTimeout(timer)
+    },
+    waiting() {
+      since = performance.now()
+    },
+    fed() {
+      since = undefined
+    },
+    stop() {
+      clearTimeout(timer)
+    },
+  }
+}

@@ -1,0 +1,240 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { EventwireError, messageOf } from './errors.ts'
+
+/** Event names and their schemas, as given to {@link defineEvents}. */
+export type EventSchemas = Readonly<Record<string, StandardSchemaV1>>
+
+/** Options of {@link defineEvents}. */
+export interface ContractOptions<Name extends string = string> {
+  /** Names the contract in docs, storage keys and exports. Default: none. */
+  name?: string | undefined
+  /**
+   * Terminal events: after one of them the stream is complete, and an end without one is an interruption.
+   * Default: none; the stream has no end of its own.
+   */
+  ends?: readonly Name[] | undefined
+  /** Turns validated data into the text that crosses the wire. Default: `JSON.stringify`. Not used for `text()`. */
+  serialize?: ((data: unknown) => string) | undefined
+  /** The inverse of `serialize`. Default: `JSON.parse`. */
+  deserialize?: ((text: string) => unknown) | undefined
+}
+
+/**
+ * The events that server and client agree on. Made by {@link defineEvents}; give it to `createEmitter` and
+ * `createSubscriber`.
+ */
+export interface Contract<S extends EventSchemas = EventSchemas> {
+  readonly name: string | undefined
+  /** The schema of each event. An object without a prototype: `constructor` is a name like any other. */
+  readonly schemas: S
+  /** The terminal events. */
+  readonly ends: readonly string[]
+  /** The events declared with {@link text}. */
+  readonly text: readonly string[]
+  /**
+   * Validates what an application emits and gives the text that crosses the wire; a promise when the schema is
+   * asynchronous. Until an event has succeeded once, it also checks that the schema accepts its own output.
+   * Fails with `unknown-event`, `invalid-payload` or `one-way-schema`.
+   */
+  serialize(event: string, input: unknown): string | Promise<string>
+  /** Reads the text of an event and validates it; a promise when the schema is asynchronous. Fails with `unknown-event` or `invalid-payload`. */
+  deserialize(event: string, text: string): unknown
+}
+
+/** The names of a contract's events. */
+export type EventName<C extends Contract> = keyof C['schemas'] & string
+
+/** What `emit` takes for event `N`: the input of its schema. */
+export type EventInput<C extends Contract, N extends EventName<C>> = StandardSchemaV1.InferInput<C['schemas'][N]>
+
+/** What `on` gives for event `N`: the output of its schema. */
+export type EventData<C extends Contract, N extends EventName<C>> = StandardSchemaV1.InferOutput<C['schemas'][N]>
+
+/** Any event of a contract, as a union discriminated by `event`. `id` is its cursor, `''` when it has none. */
+export type EventOf<C extends Contract, N extends EventName<C> = EventName<C>> = {
+  [K in N]: { readonly event: K; readonly data: EventData<C, K>; readonly id: string }
+}[N]
+
+/** The schema that {@link text} returns. */
+export interface TextSchema extends StandardSchemaV1<string, string> {
+  readonly [TEXT]: true
+}
+
+// Symbol.for: the ESM and the CJS copy of the package recognise each other's contracts.
+const TEXT: unique symbol = Symbol.for('eventwire.text')
+const CONTRACT: unique symbol = Symbol.for('eventwire.contract')
+
+/**
+ * States the events of a stream once, for server and client.
+ *
+ * A name is not empty, holds no CR, LF or NUL, does not start with `$` (reserved for the protocol) and is neither
+ * `error` nor `open` (EventSource fires those itself). An event named `message` is what `EventSource.onmessage` hears.
+ *
+ * @param schemas A schema per event: anything that implements Standard Schema, or {@link text}.
+ * @throws EventwireError `invalid-contract`, which names the culprit.
+ */
+export function defineEvents<const S extends EventSchemas>(schemas: S, options: ContractOptions<keyof S & string> = {}): Contract<S> {
+  const { name, ends = [], serialize = JSON.stringify, deserialize = JSON.parse } = options
+  const events = ownSchemas(schemas)
+  for (const end of ends) {
+    if (!events.has(end))
+      throw new EventwireError('invalid-contract', `ends: ${quote(end)} is not an event of this contract. ${listing(events)}`)
+  }
+  const raw = [...events].filter(([, schema]) => TEXT in schema).map(([event]) => event)
+  const proven = new Set<string>()
+
+  const schemaOf = (event: string): StandardSchemaV1 => {
+    const schema = events.get(event)
+    if (!schema) throw new EventwireError('unknown-event', `The contract has no event ${quote(event)}. ${listing(events)}`, { event })
+    return schema
+  }
+
+  /** Text of validated data. A schema library may let through what the serialiser cannot carry, such as a function. */
+  const write = (event: string, data: unknown): string => {
+    if (raw.includes(event)) return data as string
+    const written = attempt(event, 'could not be serialised', () => serialize(data))
+    if (typeof written === 'string') return written
+    throw new EventwireError('invalid-payload', `The data of event ${quote(event)} serialises to nothing (${typeof data}).`, { event })
+  }
+
+  const read = (event: string, written: string): unknown =>
+    raw.includes(event) ? written : attempt(event, 'could not be read', () => deserialize(written))
+
+  /** Clients validate what they receive with the same schema, so it has to accept its own output and leave it alone. */
+  const prove = (event: string, schema: StandardSchemaV1, written: string): string | Promise<string> =>
+    then(check(event, schema, read(event, written)), (result) => {
+      if (result.issues || write(event, result.value) !== written) {
+        const found = result.issues ? formatIssues(result.issues) : 'read again, the value came out different'
+        throw new EventwireError(
+          'one-way-schema',
+          `The schema of event ${quote(event)} does not survive the wire: ${found}. Clients validate what the server sends with the same ` +
+            'schema, so its output must be valid input that stays as it is. Transform before emit, or in the handler.',
+          { event, issues: result.issues ?? [] },
+        )
+      }
+      proven.add(event)
+      return written
+    })
+
+  const contract: Contract<S> & { [CONTRACT]: true } = {
+    [CONTRACT]: true,
+    name,
+    schemas: Object.freeze(Object.assign(Object.create(null) as S, schemas)),
+    ends: Object.freeze([...ends]),
+    text: Object.freeze(raw),
+    serialize(event, input) {
+      const schema = schemaOf(event)
+      return then(validate(event, schema, input), (data) => {
+        const written = write(event, data)
+        return proven.has(event) ? written : prove(event, schema, written)
+      })
+    },
+    deserialize(event, written) {
+      return validate(event, schemaOf(event), read(event, written))
+    },
+  }
+  return contract
+}
+
+/**
+ * The schema of an event whose data is raw text: a string that crosses the wire as it is, without JSON's quotes,
+ * so that a plain `EventSource` and foreign servers read and write it.
+ *
+ * The format ends lines with CR, LF or CRLF alike: a CR in the text arrives as LF (WHATWG HTML 9.2.6).
+ */
+export function text(): TextSchema {
+  return {
+    [TEXT]: true,
+    '~standard': {
+      version: 1,
+      vendor: 'eventwire',
+      validate: (value) => (typeof value === 'string' ? { value } : { issues: [{ message: `Expected text, received ${typeof value}` }] }),
+    },
+  }
+}
+
+/** Whether a value is a contract, also one made by another copy of the package. */
+export function isContract(value: unknown): value is Contract {
+  return typeof value === 'object' && value !== null && CONTRACT in value
+}
+
+function ownSchemas(schemas: EventSchemas): Map<string, StandardSchemaV1> {
+  if (typeof schemas !== 'object' || schemas === null) {
+    throw new EventwireError(
+      'invalid-contract',
+      `defineEvents takes an object of schemas by event name, not ${schemas === null ? 'null' : typeof schemas}.`,
+    )
+  }
+  const events = new Map(Object.entries(schemas))
+  for (const [event, schema] of events) {
+    const fault = nameFault(event) ?? schemaFault(schema)
+    if (fault) throw new EventwireError('invalid-contract', `Event ${quote(event)}: ${fault}`, { event })
+  }
+  return events
+}
+
+function nameFault(event: string): string | undefined {
+  if (event === '') return 'a name must not be empty.'
+  if (/[\r\n\0]/.test(event)) return 'a name must not hold CR, LF or NUL; they would end the line on the wire.'
+  if (!event.isWellFormed()) return 'a name must not hold half a surrogate pair; UTF-8 cannot carry it.'
+  if (event.startsWith('$')) return 'names that start with $ are reserved for the protocol.'
+  if (event === 'error' || event === 'open') return 'EventSource fires an event of this name itself; choose another.'
+  return undefined
+}
+
+function schemaFault(schema: unknown): string | undefined {
+  const standard =
+    schema && (typeof schema === 'object' || typeof schema === 'function') ? (schema as Partial<StandardSchemaV1>)['~standard'] : undefined
+  if (typeof standard?.validate === 'function') return undefined
+  return 'its value is no Standard Schema. Give a schema of zod, valibot, arktype or the like, or text().'
+}
+
+function validate(event: string, schema: StandardSchemaV1, value: unknown): unknown {
+  return then(check(event, schema, value), (result) => {
+    if (!result.issues) return result.value
+    throw new EventwireError('invalid-payload', `Event ${quote(event)}: ${formatIssues(result.issues)}`, { event, issues: result.issues })
+  })
+}
+
+type Result = StandardSchemaV1.Result<unknown>
+
+/** Runs the schema. One that throws or rejects, where it should have returned issues, has refused the value too. */
+function check(event: string, schema: StandardSchemaV1, value: unknown): Result | Promise<Result> {
+  const result = attempt(event, 'could not be validated', () => schema['~standard'].validate(value))
+  if (!(result instanceof Promise)) return result
+  return result.catch((cause: unknown) =>
+    attempt(event, 'could not be validated', () => {
+      throw cause
+    }),
+  )
+}
+
+function formatIssues(issues: readonly StandardSchemaV1.Issue[]): string {
+  return issues.map(({ message, path }) => (path?.length ? `${path.map(pathKey).join('.')}: ${message}` : message)).join('; ')
+}
+
+function pathKey(segment: PropertyKey | StandardSchemaV1.PathSegment): string {
+  return String(typeof segment === 'object' ? segment.key : segment)
+}
+
+/** Runs what is not ours: a throw becomes an error that names the event. */
+function attempt<T>(event: string, fault: string, run: () => T): T {
+  try {
+    return run()
+  } catch (cause) {
+    throw new EventwireError('invalid-payload', `The data of event ${quote(event)} ${fault}: ${messageOf(cause)}`, { event, cause })
+  }
+}
+
+/** Goes on at once with a value, later with a promise: the synchronous path costs no promise. */
+function then<T, R>(value: T | Promise<T>, next: (value: T) => R | Promise<R>): R | Promise<R> {
+  return value instanceof Promise ? value.then(next) : next(value)
+}
+
+function quote(name: string): string {
+  return JSON.stringify(name)
+}
+
+function listing(events: ReadonlyMap<string, unknown>): string {
+  return events.size ? `It has: ${[...events.keys()].join(', ')}.` : 'It has none.'
+}

@@ -1,0 +1,68 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+
+/** What went wrong. Each code is documented, with its remedy, in docs/errors.md. */
+export type ErrorCode =
+  | 'invalid-contract'
+  | 'invalid-option'
+  | 'unknown-event'
+  | 'invalid-payload'
+  | 'one-way-schema'
+  | 'invalid-message'
+  | 'too-large'
+  | 'emitter-closed'
+  | 'handler-failed'
+  | 'hook-failed'
+  | 'network'
+  | 'timeout'
+  | 'bad-status'
+  | 'bad-content-type'
+  | 'retries-exhausted'
+
+/** The fields that accompany a code; each is present only where it says something. */
+export interface ErrorDetails {
+  /** The error that led to this one. */
+  cause?: unknown
+  /** The name of the event concerned. */
+  event?: string
+  /** The id of the event concerned, as it stood on the wire. */
+  id?: string
+  /** `invalid-payload`, `one-way-schema`: what the schema objected to. */
+  issues?: readonly StandardSchemaV1.Issue[]
+  /** `bad-status`: the HTTP status of the response. */
+  status?: number
+  /** `bad-status`, `bad-content-type`: the first kilobyte of the response's body. */
+  body?: string
+}
+
+const BRAND = Symbol.for('eventwire.error')
+
+/** The one class of error that eventwire throws, rejects with or reports. Tell errors apart by {@link code}. */
+export class EventwireError extends Error {
+  override readonly name = 'EventwireError'
+  readonly code: ErrorCode
+  declare readonly event?: string
+  declare readonly id?: string
+  declare readonly issues?: readonly StandardSchemaV1.Issue[]
+  declare readonly status?: number
+  declare readonly body?: string
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message)
+    this.code = code
+    Object.assign(this, details)
+  }
+
+  /** True for an `EventwireError` of another copy of the package too: ESM and CJS may both be loaded. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && BRAND in value
+  }
+
+  get [BRAND](): true {
+    return true
+  }
+}
+
+/** The text of anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}

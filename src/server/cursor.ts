@@ -1,0 +1,37 @@
+import type { GapReason } from '../wire/control.ts'
+import type { Log } from './log.ts'
+
+/** The longest cursor that is looked at; a longer one is malformed. */
+const MAX_CURSOR = 256
+
+/** The cursor of a place in a log, as it stands in `id:` and `Last-Event-ID`. */
+export function formatCursor(epoch: string, seq: number): string {
+  return `${epoch}-${seq}`
+}
+
+/** Where a connection begins to read, and what is declared lost when that is not where the client left off. */
+export interface Start {
+  /** Events with a greater `seq` follow. */
+  readonly after: number
+  /** Whether that is right behind the cursor that the client brought. */
+  readonly resumed: boolean
+  readonly gap?: GapReason
+}
+
+/**
+ * Finds the place in `log` that a client's cursor means; no cursor, or an empty one, means the head.
+ *
+ * After a gap that the log can bound, the stream goes on with the oldest event held. When the cursor makes no sense, what
+ * the client has seen is unknown: it goes on at the head, because to repeat events would break the promise too.
+ */
+export function locate(cursor: string | undefined, log: Log): Start {
+  if (!cursor) return { after: log.head, resumed: false }
+  const [, epoch, digits = ''] = (cursor.length <= MAX_CURSOR && /^([0-9a-z]+)-(0|[1-9]\d{0,15})$/.exec(cursor)) || []
+  const seq = Number(digits)
+  const oldest = log.oldest
+  if (epoch === undefined || !Number.isSafeInteger(seq)) return { after: log.head, resumed: false, gap: 'malformed' }
+  if (epoch !== log.epoch) return { after: oldest - 1, resumed: false, gap: 'epoch' }
+  if (seq > log.head) return { after: log.head, resumed: false, gap: 'ahead' }
+  if (seq < oldest - 1) return { after: oldest - 1, resumed: false, gap: 'evicted' }
+  return { after: seq, resumed: true }
+}

@@ -1,0 +1,178 @@
+import { isContract, type Contract, type EventInput, type EventName } from '../contract.ts'
+import { EventwireError, messageOf } from '../errors.ts'
+import { encode } from '../wire/encode.ts'
+import { StreamConnection } from './connection.ts'
+import { Fanout } from './fanout.ts'
+import { answer, requestedCursor, serverError, type Answer } from './http.ts'
+import { nodeResponse, type NodeRequest, type NodeResponse } from './node.ts'
+import { settle, type EmitterOptions } from './options.ts'
+import { createPublish, refuseOversize } from './publish.ts'
+import { reportIfUnobserved } from './rejection.ts'
+import type { Attach } from './sink.ts'
+import { normalizeTopics, type Topics } from './topics.ts'
+import { webResponse } from './web.ts'
+
+/** Options of one `emit`. */
+export interface EmitOptions {
+  /** Who hears it: the connections that listen to this topic or to `'*'`. Default: every connection. */
+  topic?: string | undefined
+}
+
+/** Options of one request. */
+export interface HandleOptions {
+  /** What this connection listens to: topics, or `'*'` for all. Events without a topic reach it in any case. Default: the emitter's `topics`. */
+  topics?: Topics | undefined
+}
+
+/** One open stream. */
+export interface Connection<C extends Contract = Contract> {
+  readonly topics: Topics
+  /** The cursor that the client brought; `undefined` when it is new. */
+  readonly lastEventId: string | undefined
+  /**
+   * Sends an event to this client alone, after all that was emitted before. It has no id, is in no log, is not replayed.
+   *
+   * @returns False when nothing was sent, because the client is slow or gone.
+   * @throws EventwireError as `emit` does; a failure that nobody awaits goes to `onError`.
+   */
+  send<N extends EventName<C>>(event: N, data: EventInput<C, N>): Promise<boolean>
+  /** Ends the stream. The client reconnects, as after any cut. */
+  close(): void
+}
+
+/** The server's half of a contract: publishes events, and answers requests with streams of them. */
+export interface Emitter<C extends Contract = Contract> {
+  /**
+   * Publishes an event. With a synchronous schema it is in the log when `emit` returns; calls keep their order in any
+   * case. It never waits for a client. A failure that nobody awaits goes to `onError`.
+   *
+   * @returns The event's id.
+   * @throws EventwireError `unknown-event`, `invalid-payload`, `one-way-schema`, `too-large`, `invalid-message`,
+   * `invalid-option` or `emitter-closed`; then nothing is sent.
+   */
+  emit<N extends EventName<C>>(event: N, data: EventInput<C, N>, options?: EmitOptions): Promise<string>
+  /** Answers a web request: 200 and the stream, 405 unless the method is GET or HEAD, 503 after `close`, 500 for bad options. Never rejects. */
+  handle(request: Request, options?: HandleOptions): Promise<Response>
+  /** The same on node: `node:http`, `node:http2`, and frameworks that show the `req` and `res` beneath. */
+  handleNode(request: NodeRequest, response: NodeResponse, options?: HandleOptions): void
+  /** Ends every connection and refuses new ones; clients reconnect, to whoever answers then. Resolves when the last is gone. A second call joins the first. */
+  close(): Promise<void>
+}
+
+/**
+ * Makes the server's half of a contract.
+ *
+ * @throws EventwireError `invalid-option`, which names the option.
+ */
+export function createEmitter<C extends Contract>(contract: C, options: EmitterOptions<C> = {}): Emitter<C> {
+  if (!isContract(contract)) throw new EventwireError('invalid-option', 'createEmitter takes the contract that defineEvents returned.')
+  const { onConnect, onDisconnect, onError = (error: EventwireError) => console.error(error) } = options
+  const settings = settle(options)
+  const { log, retry } = settings
+  const fanout = new Fanout(log, settings.heartbeat, settings.stallTimeout)
+  const unlisten = log.listen(fanout)
+  const publish = createPublish(contract, log, settings.eventBytes)
+  const announced = { heartbeat: settings.heartbeat, text: contract.text, ends: contract.ends }
+  const ended = Promise.withResolvers<void>()
+  let closed = false
+
+  const report = (error: unknown): void => {
+    try {
+      onError(error instanceof EventwireError ? error : new EventwireError('hook-failed', messageOf(error), { cause: error }))
+    } catch (failure) {
+      console.error(failure)
+    }
+  }
+
+  const notify = (hook: ((connection: Connection<C>) => void) | undefined, connection: Connection<C>): void => {
+    try {
+      hook?.(connection)
+    } catch (error) {
+      report(new EventwireError('hook-failed', `A hook of the emitter threw: ${messageOf(error)}`, { cause: error }))
+    }
+  }
+
+  /** What `emit` and `send` return: done at once where that is possible, and reported if it fails unheard. */
+  const outcome = <T>(work: () => T | Promise<T>): Promise<T> => {
+    try {
+      const result = work()
+      return result instanceof Promise ? reportIfUnobserved(result, report) : Promise.resolve(result)
+    } catch (error) {
+      return reportIfUnobserved(Promise.reject<T>(error as Error), report)
+    }
+  }
+
+  const connectionOf = (stream: StreamConnection): Connection<C> => ({
+    topics: stream.group.topics,
+    lastEventId: stream.request.lastEventId,
+    send: (event, data) =>
+      outcome(() => {
+        const send = (written: string): boolean => {
+          refuseOversize(event, written, settings.eventBytes)
+          return stream.send(encode({ event, data: written }))
+        }
+        const written = contract.serialize(event, data)
+        return typeof written === 'string' ? send(written) : written.then(send)
+      }),
+    close: () => stream.close(),
+  })
+
+  /** How a request for the stream is answered and, when it gets one, how its transport is attached. */
+  const admit = (method: string | undefined, lastEventId: string | undefined, given: HandleOptions): { reply: Answer; attach: Attach } => {
+    let topics: Topics = []
+    let reply = answer(method, closed)
+    try {
+      topics = normalizeTopics(given.topics ?? settings.topics)
+    } catch (error) {
+      report(error)
+      reply = serverError()
+    }
+    const attach: Attach = (sink) => {
+      const stream = new StreamConnection(log, fanout, sink, { topics, lastEventId, announced, retry, onOpen, onGone })
+      const connection = connectionOf(stream)
+      function onOpen(): void {
+        notify(onConnect, connection)
+        // The response was given before `close`, and its body is read only now.
+        if (closed) stream.close()
+      }
+      function onGone(): void {
+        notify(onDisconnect, connection)
+        if (closed && fanout.connections.size === 0) ended.resolve()
+      }
+      return stream
+    }
+    return { reply, attach }
+  }
+
+  return {
+    emit: (event, data, { topic } = {}) =>
+      outcome(() => {
+        if (closed) throw new EventwireError('emitter-closed', `emit(${JSON.stringify(event)}): this emitter was closed.`, { event })
+        return publish(event, data, topic)
+      }),
+
+    handle: async (request, given = {}) => {
+      const { reply, attach } = admit(request.method, requestedCursor(request.headers.get('last-event-id'), request.url), given)
+      return webResponse(reply, request.signal, settings.highWaterMark, attach)
+    },
+
+    handleNode(request, response, given = {}) {
+      const { reply, attach } = admit(
+        request.method,
+        requestedCursor(String(request.headers['last-event-id'] ?? ''), request.url ?? ''),
+        given,
+      )
+      nodeResponse(reply, response, settings.highWaterMark, attach)
+    },
+
+    close() {
+      if (!closed) {
+        closed = true
+        unlisten()
+        for (const stream of fanout.connections) stream.close()
+        if (fanout.connections.size === 0) ended.resolve()
+      }
+      return ended.promise
+    },
+  }
+}

@@ -1,0 +1,6 @@
+export { createEmitter, type Connection, type EmitOptions, type Emitter, type HandleOptions } from './emitter.ts'
+export type { EmitterLimits, EmitterOptions } from './options.ts'
+export { memoryLog, type HistoryOptions, type Log, type LogEntry, type LogListener, type LogRecord, type MemoryLog } from './log.ts'
+export type { Duration } from './duration.ts'
+export type { NodeRequest, NodeResponse } from './node.ts'
+export type { Topics } from './topics.ts'

@@ -1,0 +1,30 @@
+/**
+ * A promise whose rejection is reported when nobody has asked for it, instead of ending the process as an unhandled one.
+ * `await` and `then` of a subclass go through `then`, which is how it knows.
+ */
+class ObservedPromise<T> extends Promise<T> {
+  observed = false
+
+  /** What is derived from it is an ordinary promise. */
+  static override get [Symbol.species](): PromiseConstructor {
+    return Promise
+  }
+
+  // oxlint-disable-next-line unicorn/no-thenable -- being asked is what this class is about
+  override then<A = T, B = never>(
+    onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.observed = true
+    return super.then(onFulfilled, onRejected)
+  }
+}
+
+/** The same outcome as `work`; a rejection that nobody awaits goes to `report`. */
+export function reportIfUnobserved<T>(work: Promise<T>, report: (error: unknown) => void): Promise<T> {
+  const promise = new ObservedPromise<T>((resolve, reject) => void work.then(resolve, reject))
+  void Promise.prototype.then.call(promise, undefined, (error: unknown) => {
+    if (!promise.observed) report(error)
+  })
+  return promise
+}

@@ -1,0 +1,34 @@
+/** The transport of one connection, as the connection sees it. */
+export interface Sink {
+  /** Hands over bytes, which are shared and never change. False when it is full: write no more until it has drained. */
+  write(bytes: Uint8Array): boolean
+  /** Ends the stream after what was written. */
+  end(): void
+  /** Ends the stream at once, whatever was not sent yet. */
+  destroy(): void
+}
+
+/** The other way round: what a transport tells its connection. */
+export interface SinkListener {
+  /** The transport is ready to be written to. Called once, first. */
+  opened(): void
+  /** What was written has left; there is room again. */
+  drained(): void
+  /** The stream is over, whoever ended it. */
+  gone(): void
+}
+
+/** Makes the connection of a transport. */
+export type Attach = (sink: Sink) => SinkListener
+
+/** Joins blocks into the bytes of one write. */
+export function join(blocks: readonly { readonly bytes: Uint8Array }[]): Uint8Array {
+  if (blocks.length === 1) return blocks[0]!.bytes
+  const joined = new Uint8Array(blocks.reduce((size, { bytes }) => size + bytes.byteLength, 0))
+  let end = 0
+  for (const { bytes } of blocks) {
+    joined.set(bytes, end)
+    end += bytes.byteLength
+  }
+  return joined
+}

@@ -1,0 +1,107 @@
+import { createParser } from 'eventsource-parser'
+import { EventwireError } from '../errors.ts'
+import { exceedsBytes } from './size.ts'
+
+/** An event as it left the wire (WHATWG HTML 9.2.6). */
+export interface DecodedMessage {
+  /** The event's type, `message` where the stream named none. */
+  readonly event: string
+  readonly data: string
+  /** The last event id in force after this event: its own, or the latest before it; `''` when there was none. */
+  readonly id: string
+}
+
+/** What {@link createDecoder} calls, and its limits. Callbacks come in stream order; one that throws ends the `push`. */
+export interface DecoderOptions {
+  /** Each event that the standard would dispatch. */
+  onMessage: (message: DecodedMessage) => void
+  /** A block without data set the last event id: the cursor moves, nothing is dispatched. */
+  onCursor?: ((id: string) => void) | undefined
+  /** The server asks for this reconnection time, in ms; at most 2^31 - 1, the longest a timer can wait. */
+  onRetry?: ((retry: number) => void) | undefined
+  onComment?: ((comment: string) => void) | undefined
+  /** A limit was passed; called once. Without it, `push` throws the error. */
+  onError?: ((error: EventwireError) => void) | undefined
+  /** The last event id in force when the stream begins: it lives on over reconnects. Default: `''`. */
+  lastEventId?: string | undefined
+  /** Longest event, type and data together, in bytes of UTF-8. Default: 1 MiB. */
+  maxEventBytes?: number | undefined
+  /** Longest id, in bytes of UTF-8. Default: 1 KiB. */
+  maxIdBytes?: number | undefined
+}
+
+/** Reads one event stream. A new connection needs a new decoder. */
+export interface Decoder {
+  /**
+   * Takes the next bytes, cut anywhere. After a limit was passed it ignores what follows: the rest of the stream has no
+   * meaning without the part that was too large.
+   */
+  push(chunk: Uint8Array): void
+}
+
+/** The longest delay that timers of JavaScript keep; a longer one fires at once. */
+export const MAX_DELAY = 2 ** 31 - 1
+
+/**
+ * Makes a decoder of event streams: bytes in, messages out, as WHATWG HTML 9.2.6 has it.
+ *
+ * @param options Callbacks and limits.
+ */
+export function createDecoder(options: DecoderOptions): Decoder {
+  const { onMessage, onCursor, onRetry, onComment, onError, maxEventBytes = 1 << 20, maxIdBytes = 1 << 10 } = options
+  const decoder = new TextDecoder()
+  let id = options.lastEventId ?? ''
+  let spent = false
+  // The parser is left in a stale state by a callback that throws, so it only collects; what it found is told after.
+  let found: (() => void)[] = []
+
+  const fail = (what: string, limit: number): void => {
+    if (spent) return
+    spent = true
+    const error = new EventwireError('too-large', `The stream sent ${what} of more than ${limit} bytes. Raise the limit if that is right.`)
+    found.push(() => {
+      if (!onError) throw error
+      onError(error)
+    })
+  }
+
+  const collect = (report: () => void): void => {
+    if (!spent) found.push(report)
+  }
+
+  const parser = createParser({
+    maxBufferSize: maxEventBytes,
+    onId(next) {
+      if (exceedsBytes(next, maxIdBytes)) return fail('an id', maxIdBytes)
+      id = next
+      collect(() => onCursor?.(next))
+    },
+    onEvent({ event = 'message', data, id: own }) {
+      // The parser announces an id before the event that carries it. The event says it already, and if the event is
+      // refused the cursor must not move past it.
+      if (own !== undefined && !spent) found.pop()
+      if (exceedsBytes(event + data, maxEventBytes)) return fail('an event', maxEventBytes)
+      const message = { event, data, id }
+      collect(() => onMessage(message))
+    },
+    onRetry: (retry) => collect(() => onRetry?.(Math.min(retry, MAX_DELAY))),
+    // Given only where it is wanted: with it the parser has to keep comments whole.
+    onComment: onComment && ((comment) => collect(() => onComment(comment))),
+    onError({ type }) {
+      if (type === 'max-buffer-size-exceeded') fail('an event', maxEventBytes)
+    },
+  })
+  // Ends the parser's own search for a BOM: the decoder has removed the one that the standard allows, and the parser
+  // would take the text U+00EF U+00BB U+00BF for another.
+  parser.feed('\n')
+
+  return {
+    push(chunk) {
+      if (spent) return
+      parser.feed(decoder.decode(chunk, { stream: true }))
+      const reports = found
+      found = []
+      for (const report of reports) report()
+    },
+  }
+}
