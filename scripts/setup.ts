@@ -1,0 +1,4 @@
+// Sees to what the tests need beside npm's packages.
+import { ensureChromium } from './chromium.ts'
+
+ensureChromium()

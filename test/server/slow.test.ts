@@ -1,0 +1,96 @@
+import { connect, type Socket } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { createDecoder, type Gap } from 'eventwire/wire'
+import { serveEmitter } from '../support/emitter.ts'
+import { listen } from '../support/listen.ts'
+
+const BLOCK = 'x'.repeat(50_000)
+
+/** A client that asks for the stream and reads not a byte of it. */
+function stall(port: number): Socket {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {}).pause()
+  socket.write('GET /events HTTP/1.1\r\nhost: x\r\n\r\n')
+  onTestFinished(() => void socket.destroy())
+  return socket
+}
+
+test('a reader that stalls holds up nobody, and hears of a gap when it reads on too late', async () => {
+  const { url, port, emitter, connected } = await serveEmitter({ history: { events: 50 } })
+  const slow = stall(port)
+  await connected(1)
+  const quick = await listen(url)
+  await connected(2)
+  // More than the kernel's buffers take.
+  for (let i = 1; i <= 1_000; i++) {
+    await emitter.emit('message', `${i} ${BLOCK}`)
+    await quick.until(({ events }) => events.length === i)
+  }
+  expect(quick.gaps).toEqual([])
+
+  const heard: number[] = []
+  const gaps: Gap[] = []
+  const done = Promise.withResolvers<void>()
+  const decoder = createDecoder({
+    onMessage({ event, data }) {
+      if (event === '$gap') gaps.push(JSON.parse(data))
+      if (event === 'message') heard.push(Number.parseInt(data))
+      if (heard.at(-1) === 1_000) done.resolve()
+    },
+  })
+  const chunked = dechunk((bytes) => decoder.push(bytes))
+  slow.on('data', chunked)
+  slow.resume()
+  await done.promise
+  expect(gaps).toHaveLength(1)
+  expect(gaps[0]!.reason).toBe('overflow')
+  const oldest = Number(gaps[0]!.oldest.split('-')[1])
+  const requested = Number(gaps[0]!.requested.split('-')[1])
+  // All before the gap, then all from its end: what is missing is what the gap says.
+  const count = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i)
+  expect(heard).toEqual([...count(1, requested), ...count(oldest, 1_000)])
+})
+
+test('a reader that stalls for good is gone after the stall timeout and a heartbeat', async () => {
+  const { port, emitter, connected } = await serveEmitter({ heartbeat: 50, stallTimeout: 100 })
+  stall(port)
+  await connected(1)
+  const beat = setInterval(() => void emitter.emit('message', BLOCK.repeat(10)), 1)
+  onTestFinished(() => clearInterval(beat))
+  await connected(0)
+})
+
+test('is not sent to alone while it is slow, and the sender is told', async () => {
+  const { port, emitter, connections, connected } = await serveEmitter()
+  stall(port)
+  await connected(1)
+  const [connection] = connections
+  let sent = true
+  for (let i = 0; sent && i < 1_000; i++) {
+    void emitter.emit('message', BLOCK.repeat(10))
+    sent = await connection!.send('message', 'for you')
+  }
+  expect(sent).toBe(false)
+})
+
+/** Takes HTTP apart: gives the body of a chunked response to `onBody`. */
+function dechunk(onBody: (bytes: Uint8Array) => void): (data: Buffer) => void {
+  let rest = Buffer.alloc(0)
+  let headed = false
+  return (data) => {
+    rest = Buffer.concat([rest, data])
+    if (!headed) {
+      const end = rest.indexOf('\r\n\r\n')
+      if (end < 0) return
+      headed = true
+      rest = rest.subarray(end + 4)
+    }
+    for (;;) {
+      const end = rest.indexOf('\r\n')
+      const size = end < 0 ? Infinity : Number.parseInt(rest.subarray(0, end).toString(), 16)
+      if (rest.length < end + 2 + size + 2) return
+      onBody(rest.subarray(end + 2, end + 2 + size))
+      rest = rest.subarray(end + 2 + size + 2)
+    }
+  }
+}

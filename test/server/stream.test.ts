@@ -1,0 +1,153 @@
+import { request } from 'node:http'
+import { expect, test } from 'vitest'
+import { serveEmitter } from '../support/emitter.ts'
+import { listen } from '../support/listen.ts'
+import { price } from '../support/market.ts'
+
+test('answers 200 with the headers that keep proxies from buffering and transforming', async () => {
+  const { url } = await serveEmitter()
+  const { response } = await listen(url)
+  expect(response.status).toBe(200)
+  expect(Object.fromEntries(response.headers)).toMatchObject({
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-cache, no-transform',
+    'x-accel-buffering': 'no',
+  })
+})
+
+test('says $ready first, then a checkpoint, before anything happens', async () => {
+  const { url, emitter } = await serveEmitter({ heartbeat: 12_345 })
+  const id = await emitter.emit('price', price(1))
+  const stream = await listen(url)
+  await stream.until(({ cursor }) => cursor !== '')
+  expect(stream.messages.map(({ event }) => event)).toEqual(['$ready'])
+  expect(stream.ready).toEqual({
+    epoch: id.split('-')[0],
+    resumed: false,
+    replayed: 0,
+    heartbeat: 12_345,
+    text: ['message'],
+    ends: [],
+  })
+  expect(stream.cursor).toBe(id)
+})
+
+test('writes events exactly as the standard has them', async () => {
+  const { url, emitter } = await serveEmitter()
+  const stream = await listen(url)
+  await stream.until(({ cursor }) => cursor !== '')
+  const head = stream.text.length
+  const first = await emitter.emit('price', price(64_000))
+  const second = await emitter.emit('message', 'two\nlines')
+  await stream.until(({ events }) => events.length === 2)
+  expect(stream.text.slice(head)).toBe(
+    `id: ${first}\nevent: price\ndata: {"symbol":"BTC","usd":64000}\n\n` + `id: ${second}\ndata: two\ndata: lines\n\n`,
+  )
+})
+
+test('numbers events from 1 without holes over all topics', async () => {
+  const { emitter } = await serveEmitter()
+  const ids = await Promise.all([
+    emitter.emit('price', price(1)),
+    emitter.emit('price', price(2), { topic: 'BTC' }),
+    emitter.emit('message', 'three'),
+  ])
+  expect(ids.map((id) => id.split('-')[1])).toEqual(['1', '2', '3'])
+})
+
+test('asks for the reconnection time that it was given', async () => {
+  const { url } = await serveEmitter({ retry: 4_000 })
+  const stream = await listen(url)
+  await stream.until(({ cursor }) => cursor !== '')
+  expect(stream.text.startsWith('retry: 4000\n\n')).toBe(true)
+})
+
+test('beats with a comment while nothing happens, and with a checkpoint when the log has moved', async () => {
+  const { url, emitter } = await serveEmitter({ heartbeat: 20 })
+  const stream = await listen(url)
+  await stream.until(({ text }) => text.endsWith('\n\n:\n\n'))
+  const id = await emitter.emit('price', price(1, 'ETH'), { topic: 'ETH' })
+  await stream.until(({ cursor }) => cursor === id)
+  expect(stream.events).toEqual([])
+  await stream.until(({ text }) => text.endsWith(`id: ${id}\n\n:\n\n`))
+})
+
+test('keeps no timer when the last connection has left', async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const { url, connected } = await serveEmitter({ heartbeat: 60_000 })
+  const before = timers()
+  const streams = await Promise.all([listen(url), listen(url), listen(url)])
+  await connected(3)
+  expect(timers()).toBe(before + 1)
+  for (const stream of streams) stream.leave()
+  await connected(0)
+  expect(timers()).toBe(before)
+})
+
+test('answers HEAD with the headers and no stream', async () => {
+  const { url, connections } = await serveEmitter()
+  const response = await fetch(url, { method: 'HEAD' })
+  expect(response.status).toBe(200)
+  expect(response.headers.get('content-type')).toBe('text/event-stream')
+  expect(connections.size).toBe(0)
+})
+
+test('refuses other methods and names those it takes', async () => {
+  const { url } = await serveEmitter()
+  for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
+    const response = await fetch(url, { method })
+    expect(response.status).toBe(405)
+    expect(response.headers.get('allow')).toBe('GET, HEAD')
+  }
+})
+
+test('notices a client that leaves', async () => {
+  const { url, connected } = await serveEmitter()
+  const stream = await listen(url)
+  await connected(1)
+  stream.leave()
+  await connected(0)
+})
+
+test('notices a client that leaves before it reads the first byte', async () => {
+  const { port, connected, emitter } = await serveEmitter()
+  const client = request({ port, path: '/events' })
+  client.end()
+  await connected(1)
+  client.on('error', () => {}).destroy()
+  await connected(0)
+  await emitter.emit('price', price(1))
+})
+
+test('sends to one connection alone, after what was emitted before, outside the log', async () => {
+  const { url, emitter, connections, connected } = await serveEmitter()
+  const [one, other] = [await listen(url), await listen(url)]
+  await connected(2)
+  const [connection] = connections
+  void emitter.emit('message', 'for all')
+  expect(await connection!.send('message', 'for one')).toBe(true)
+  void emitter.emit('message', 'for all again')
+  await one.until(({ events }) => events.length === 3)
+  await other.until(({ events }) => events.length === 2)
+  expect(one.events.map(({ data }) => data)).toEqual(['for all', 'for one', 'for all again'])
+  expect(one.text).toContain('\n\ndata: for one\n\n')
+  expect(other.events.map(({ data }) => data)).toEqual(['for all', 'for all again'])
+})
+
+test('tells the sender when a connection is gone', async () => {
+  const { url, connections, connected } = await serveEmitter()
+  const stream = await listen(url)
+  await connected(1)
+  const [connection] = connections
+  stream.leave()
+  await connected(0)
+  expect(await connection!.send('message', 'too late')).toBe(false)
+})
+
+test('ends a connection that the application closes', async () => {
+  const { url, emitter } = await serveEmitter({ onConnect: (connection) => connection.close() })
+  const stream = await listen(url)
+  await stream.ended
+  expect(stream.ready.resumed).toBe(false)
+  await emitter.emit('price', price(1))
+})

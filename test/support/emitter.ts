@@ -1,0 +1,56 @@
+import { onTestFinished } from 'vitest'
+import { createEmitter, type Connection, type Emitter, type EmitterOptions, type HandleOptions } from 'eventwire/server'
+import { market, type Market } from './market.ts'
+import { serve, type Served } from './serve.ts'
+
+export interface ServedEmitter extends Served {
+  readonly emitter: Emitter<Market>
+  /** The open connections, as the hooks tell of them. */
+  readonly connections: Set<Connection<Market>>
+  /** Waits until `count` connections are open. */
+  connected(count: number): Promise<void>
+}
+
+/**
+ * An emitter of the market behind a real HTTP server. `?topic=` names topics, `?topic=*` all of them; both are gone at the
+ * end of the test, and with them every connection: that is checked.
+ */
+export async function serveEmitter(options: EmitterOptions<Market> = {}): Promise<ServedEmitter> {
+  const connections = new Set<Connection<Market>>()
+  let changed = Promise.withResolvers<void>()
+  const change = (): void => {
+    changed.resolve()
+    changed = Promise.withResolvers()
+  }
+  const emitter = createEmitter(market, {
+    ...options,
+    onConnect(connection) {
+      connections.add(connection)
+      options.onConnect?.(connection)
+      change()
+    },
+    onDisconnect(connection) {
+      connections.delete(connection)
+      options.onDisconnect?.(connection)
+      change()
+    },
+  })
+  const served = await serve((request, response) => emitter.handleNode(request, response, topicsOf(request.url)))
+  onTestFinished(async () => {
+    await emitter.close()
+    if (connections.size > 0) throw new Error(`${connections.size} connections were left behind.`)
+  })
+  return {
+    ...served,
+    emitter,
+    connections,
+    async connected(count) {
+      while (connections.size !== count) await changed.promise
+    },
+  }
+}
+
+function topicsOf(url = ''): HandleOptions {
+  const topics = new URLSearchParams(url.split('?')[1]).getAll('topic')
+  return topics.length === 0 ? {} : { topics: topics.includes('*') ? '*' : topics }
+}
