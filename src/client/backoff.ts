@@ -22,8 +22,8 @@ export interface BackoffInput {
  * clients of a server that went away do not come back at once.
  */
 export function backoff({ failures, base, max, retryAfter, random }: BackoffInput): number {
-  const step = Math.max(FLOOR, base)
-  const least = Math.max(step, retryAfter)
-  const most = Math.max(least + step, Math.min(max, step * 2 ** failures))
-  return Math.min(MAX_DELAY, Math.round(least + random * (most - least)))
+  const step = Math.min(MAX_DELAY, Math.max(FLOOR, base))
+  const least = Math.min(MAX_DELAY, Math.max(step, retryAfter))
+  const most = Math.min(MAX_DELAY, Math.max(least + step, Math.min(max, step * 2 ** failures)))
+  return Math.round(least + random * (most - least))
 }

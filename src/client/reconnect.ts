@@ -66,31 +66,34 @@ export async function keepConnected(reconnection: Reconnection): Promise<Closed>
   }
 }
 
-async function attempt({ url, options, settings, signal, lastEventId }: Reconnection, listener: StreamListener): Promise<Outcome> {
+async function attempt(reconnection: Reconnection, listener: StreamListener): Promise<Outcome> {
+  const { options, settings, signal } = reconnection
   const { credentials, fetch = globalThis.fetch } = options
-  const id = lastEventId()
+  const lastEventId = reconnection.lastEventId()
+  let url: string | URL
+  let headers: Headers
   try {
-    const headers = new Headers(await ask(options.headers))
+    url = await ask(reconnection.url)
+    headers = new Headers(await ask(options.headers))
     headers.set('accept', 'text/event-stream')
-    if (id) headers.set('last-event-id', byteString(id))
-    return await connect(
-      {
-        // Called without a receiver: the global fetch refuses any other than its own.
-        fetch: (input, init) => fetch(input, init),
-        url: await ask(url),
-        init: { headers, cache: 'no-store', ...(credentials && { credentials }) },
-        signal,
-        settings,
-        lastEventId: id,
-      },
-      listener,
-    )
+    if (lastEventId) headers.set('last-event-id', byteString(lastEventId))
   } catch (cause) {
     return {
       kind: 'cut',
-      error: new EventwireError('hook-failed', `The url or the headers of the request could not be had: ${messageOf(cause)}`, { cause }),
+      error: new EventwireError('hook-failed', `The url or the headers could not be had: ${messageOf(cause)}`, { cause }),
     }
   }
+  // Asked of the global fetch only: another one may know what to do with a path.
+  if (!options.fetch && !canParse(url)) {
+    return { kind: 'fatal', error: new EventwireError('invalid-option', `${url} is no URL here; outside a page it must be absolute.`) }
+  }
+  const init: RequestInit = { headers, cache: 'no-store', ...(credentials && { credentials }) }
+  // Called without a receiver: the global fetch refuses any but its own.
+  return connect({ fetch: (input, request) => fetch(input, request), url, init, signal, settings, lastEventId }, listener)
+}
+
+function canParse(url: string | URL): boolean {
+  return URL.canParse(url, globalThis.document?.baseURI ?? globalThis.location?.href)
 }
 
 async function ask<T>(source: Source<T>): Promise<T> {
