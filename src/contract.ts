@@ -41,7 +41,7 @@ export interface Contract<S extends EventSchemas = EventSchemas> {
   deserialize(event: string, text: string): unknown
 }
 
-/** The names of a contract's events. */
+/** The names of a contract's events. Signatures spell it out: the compiler's messages then list the names and not this alias. */
 export type EventName<C extends Contract> = keyof C['schemas'] & string
 
 /** What `emit` takes for event `N`: the input of its schema. */

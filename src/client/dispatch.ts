@@ -44,7 +44,8 @@ export class Dispatcher {
   add(event: string | undefined, handler: Handler): () => void {
     const lane = new Lane(handler, this.#options.onHandlerError, (task) => this.#finish(task))
     this.#lanes.set(event, [...this.#lanesOf(event), lane])
-    this.#pump()
+    // What waits is handed out when the caller is done: it may add more handlers, and has to hold the function returned.
+    queueMicrotask(() => this.#pump())
     return () => {
       const others = this.#lanesOf(event).filter((other) => other !== lane)
       if (others.length > 0) this.#lanes.set(event, others)

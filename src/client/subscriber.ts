@@ -36,9 +36,9 @@ export interface Subscriber<C extends Contract = Contract> extends AsyncIterable
    * @returns A function that removes the handler; calling it again does nothing.
    * @throws EventwireError `unknown-event` for a name that the contract does not have.
    */
-  on<N extends EventName<C>>(event: N, handler: EventHandler<C, N>): () => void
+  on<N extends keyof C['schemas'] & string>(event: N, handler: EventHandler<C, N>): () => void
   /** Like `on`, for the next such event only. */
-  once<N extends EventName<C>>(event: N, handler: EventHandler<C, N>): () => void
+  once<N extends keyof C['schemas'] & string>(event: N, handler: EventHandler<C, N>): () => void
   /** Calls `listener` whenever `status` changes. Gives a function that removes it. */
   onStatus(listener: (status: Status) => void): () => void
   /** Calls `listener` when events may have been lost, in its place among the events. Gives a function that removes it. */
@@ -171,7 +171,7 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
     return remove
   }
 
-  const on = <N extends EventName<C>>(event: N, handler: EventHandler<C, N>): (() => void) => {
+  const on = <N extends keyof C['schemas'] & string>(event: N, handler: EventHandler<C, N>): (() => void) => {
     if (!payloads.has(event))
       throw new EventwireError('unknown-event', `on(${JSON.stringify(event)}): the contract has no such event.`, { event })
     // The dispatcher is untyped; what it hands out under this name is what the contract says of it.

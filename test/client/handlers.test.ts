@@ -75,8 +75,9 @@ test('what comes between one consumer and the next is not lost', async () => {
     break
   }
   const rest = collector<string>()
+  stream.once('message', (text) => rest.take(`once ${text}`))
   stream.on('message', (text) => rest.take(text))
-  expect(await rest.reach(2)).toEqual(['c', 'd'])
+  expect(await rest.reach(3)).toEqual(['once c', 'c', 'd'])
 })
 
 test('a handler that throws is reported with its event, and stops neither the others nor the stream', async () => {

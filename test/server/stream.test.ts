@@ -41,7 +41,7 @@ test('writes events exactly as the standard has them', async () => {
   const second = await emitter.emit('message', 'two\nlines')
   await stream.until(({ events }) => events.length === 2)
   expect(stream.text.slice(head)).toBe(
-    `id: ${first}\nevent: price\ndata: {"symbol":"BTC","usd":64000}\n\n` + `id: ${second}\ndata: two\ndata: lines\n\n`,
+    `id: ${first}\nevent: price\ndata: {"symbol":"BTC","usd":64000}\n\nid: ${second}\ndata: two\ndata: lines\n\n`,
   )
 })
 

@@ -1,0 +1,41 @@
+import { chromium, type Browser, type Page } from 'playwright-core'
+import { onTestFinished } from 'vitest'
+import { findChromium } from '../../scripts/chromium.ts'
+
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+/** Why the browser tests cannot run here; `undefined` when they can. Where `CI` is set they run, and fail, in any case. */
+export const missingChromium: string | undefined =
+  findChromium() || process.env['CI']
+    ? undefined
+    : 'Chromium is not installed (Debian: apt-get install chromium), so nothing was tested in a browser.'
+
+/** A real Chromium, closed at the end of the test. */
+export async function launchChromium(): Promise<Browser> {
+  const executablePath = findChromium()
+  if (!executablePath)
+    throw new Error('Chromium is not installed. Install it (Debian: apt-get install chromium) or set CHROMIUM to its path.')
+  const browser = await chromium.launch({ executablePath, args: FLAGS })
+  onTestFinished(() => browser.close())
+  return browser
+}
+
+/** A page of a new browser, and what went wrong in it: uncaught errors, and errors on its console. */
+export async function openPage(url: string, faults: string[] = []): Promise<Page> {
+  const page = await (await launchChromium()).newPage()
+  page.on('pageerror', (error) => faults.push(String(error)))
+  page.on('console', (message) => {
+    if (message.type() === 'error') faults.push(message.text())
+  })
+  await page.goto(url)
+  return page
+}
