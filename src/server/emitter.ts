@@ -1,4 +1,4 @@
-import { isContract, type Contract, type EventInput, type EventName } from '../contract.ts'
+import { isContract, type Contract, type EventInput } from '../contract.ts'
 import { EventwireError, messageOf } from '../errors.ts'
 import { encode } from '../wire/encode.ts'
 import { StreamConnection } from './connection.ts'
