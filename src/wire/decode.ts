@@ -11,7 +11,7 @@ export interface DecodedMessage {
   readonly id: string
 }
 
-/** What {@link createDecoder} calls, and its limits. Callbacks come in stream order; one that throws ends the `push`. */
+/** What {@link createDecoder} calls, and its limits. Callbacks come in stream order. One that throws stops no other: `push` throws it again when the chunk is done. */
 export interface DecoderOptions {
   /** Each event that the standard would dispatch. */
   onMessage: (message: DecodedMessage) => void
@@ -19,6 +19,7 @@ export interface DecoderOptions {
   onCursor?: ((id: string) => void) | undefined
   /** The server asks for this reconnection time, in ms; at most 2^31 - 1, the longest a timer can wait. */
   onRetry?: ((retry: number) => void) | undefined
+  /** A comment. While somebody listens, comments are held whole, and `maxEventBytes` is their limit too. */
   onComment?: ((comment: string) => void) | undefined
   /** A limit was passed; called once. Without it, `push` throws the error. */
   onError?: ((error: EventwireError) => void) | undefined
@@ -39,6 +40,8 @@ export interface Decoder {
   push(chunk: Uint8Array): void
 }
 
+const BOM = '\uFEFF'
+
 /** The longest delay that timers of JavaScript keep; a longer one fires at once. */
 export const MAX_DELAY = 2 ** 31 - 1
 
@@ -46,10 +49,16 @@ export const MAX_DELAY = 2 ** 31 - 1
  * Makes a decoder of event streams: bytes in, messages out, as WHATWG HTML 9.2.6 has it.
  *
  * @param options Callbacks and limits.
+ * @throws EventwireError `invalid-option` for a limit that is no number above 0.
  */
 export function createDecoder(options: DecoderOptions): Decoder {
   const { onMessage, onCursor, onRetry, onComment, onError, maxEventBytes = 1 << 20, maxIdBytes = 1 << 10 } = options
-  const decoder = new TextDecoder()
+  if (!(maxEventBytes > 0 && maxIdBytes > 0)) {
+    throw new EventwireError('invalid-option', `maxEventBytes is ${maxEventBytes} and maxIdBytes ${maxIdBytes}; give numbers above 0.`)
+  }
+  // The BOM is left to us: a decoder that strips it takes two when the first is cut within (seen in Node 24).
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  let begun = false
   let id = options.lastEventId ?? ''
   let spent = false
   // The parser is left in a stale state by a callback that throws, so it only collects; what it found is told after.
@@ -70,7 +79,9 @@ export function createDecoder(options: DecoderOptions): Decoder {
   }
 
   const parser = createParser({
-    maxBufferSize: maxEventBytes,
+    // The parser's buffer holds the data and one more line, field name included. The exact limits are held below, so that
+    // it makes no difference where the network cuts an event.
+    maxBufferSize: maxEventBytes + maxIdBytes + 'event: '.length,
     onId(next) {
       if (exceedsBytes(next, maxIdBytes)) return fail('an id', maxIdBytes)
       id = next
@@ -86,22 +97,42 @@ export function createDecoder(options: DecoderOptions): Decoder {
     },
     onRetry: (retry) => collect(() => onRetry?.(Math.min(retry, MAX_DELAY))),
     // Given only where it is wanted: with it the parser has to keep comments whole.
-    onComment: onComment && ((comment) => collect(() => onComment(comment))),
+    onComment:
+      onComment &&
+      ((comment) => {
+        if (exceedsBytes(comment, maxEventBytes)) return fail('a comment', maxEventBytes)
+        collect(() => onComment(comment))
+      }),
     onError({ type }) {
-      if (type === 'max-buffer-size-exceeded') fail('an event', maxEventBytes)
+      if (type === 'max-buffer-size-exceeded') fail('an event or a line', maxEventBytes)
     },
   })
-  // Ends the parser's own search for a BOM: the decoder has removed the one that the standard allows, and the parser
-  // would take the text U+00EF U+00BB U+00BF for another.
+  // Ends the parser's own search for a BOM, which would take the text U+00EF U+00BB U+00BF for one.
   parser.feed('\n')
+
+  const tell = (): void => {
+    const reports = found
+    found = []
+    const thrown: unknown[] = []
+    for (const report of reports) {
+      try {
+        report()
+      } catch (error) {
+        thrown.push(error)
+      }
+    }
+    if (thrown.length > 0) throw thrown[0]
+  }
 
   return {
     push(chunk) {
       if (spent) return
-      parser.feed(decoder.decode(chunk, { stream: true }))
-      const reports = found
-      found = []
-      for (const report of reports) report()
+      let text = decoder.decode(chunk, { stream: true })
+      if (text === '') return
+      if (!begun && text.startsWith(BOM)) text = text.slice(1)
+      begun = true
+      parser.feed(text)
+      tell()
     },
   }
 }

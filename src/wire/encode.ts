@@ -24,7 +24,7 @@ const UNSAFE = /[\r\n\0]/
  * apart: each arrives as LF.
  *
  * @throws EventwireError `invalid-message` for what the format cannot carry: CR, LF or NUL in `id` or `event`, an
- * empty `event`, an `event` without `data`, a `retry` that is no whole number from 0, half a surrogate pair, or nothing at all.
+ * empty `event`, an `event` without `data`, a `retry` that is no whole number from 0 to 2^53 - 1, half a surrogate pair, or nothing at all.
  */
 export function encode({ event, data, id, retry, comment }: Message): string {
   if (event !== undefined) {
