@@ -41,8 +41,8 @@ export interface Contract<S extends EventSchemas = EventSchemas> {
   deserialize(event: string, text: string): unknown
 }
 
-/** The names of a contract's events. Signatures spell it out: the compiler's messages then list the names and not this alias. */
-export type EventName<C extends Contract> = keyof C['schemas'] & string
+/** The names of a contract's events. (`Extract`, so that the compiler's messages list the names and not this alias.) */
+export type EventName<C extends Contract> = Extract<keyof C['schemas'], string>
 
 /** What `emit` takes for event `N`: the input of its schema. */
 export type EventInput<C extends Contract, N extends EventName<C>> = StandardSchemaV1.InferInput<C['schemas'][N]>
@@ -101,20 +101,22 @@ export function defineEvents<const S extends EventSchemas>(schemas: S, options: 
     raw.includes(event) ? written : attempt(event, 'could not be read', () => deserialize(written))
 
   /** Clients validate what they receive with the same schema, so it has to accept its own output and leave it alone. */
-  const prove = (event: string, schema: StandardSchemaV1, written: string): string | Promise<string> =>
-    then(check(event, schema, read(event, written)), (result) => {
-      if (result.issues || write(event, result.value) !== written) {
-        const found = result.issues ? formatIssues(result.issues) : 'read again, the value came out different'
-        throw new EventwireError(
-          'one-way-schema',
-          `The schema of event ${quote(event)} does not survive the wire: ${found}. Clients validate what the server sends with the same ` +
-            'schema, so its output must be valid input that stays as it is. Transform before emit, or in the handler.',
-          { event, issues: result.issues ?? [] },
-        )
-      }
+  const prove = (event: string, schema: StandardSchemaV1, written: string): string | Promise<string> => {
+    const compare = (again: string): string => {
+      if (again !== written) throw new Error('read again, the value came out different')
       proven.add(event)
       return written
-    })
+    }
+    const refuse = (cause: unknown): never => {
+      throw oneWay(event, cause)
+    }
+    try {
+      const again = then(validate(event, schema, read(event, written)), (data) => compare(write(event, data)))
+      return again instanceof Promise ? again.catch(refuse) : again
+    } catch (cause) {
+      return refuse(cause)
+    }
+  }
 
   const contract: Contract<S> & { [CONTRACT]: true } = {
     [CONTRACT]: true,
@@ -137,10 +139,8 @@ export function defineEvents<const S extends EventSchemas>(schemas: S, options: 
 }
 
 /**
- * The schema of an event whose data is raw text: a string that crosses the wire as it is, without JSON's quotes,
- * so that a plain `EventSource` and foreign servers read and write it.
- *
- * The format ends lines with CR, LF or CRLF alike: a CR in the text arrives as LF (WHATWG HTML 9.2.6).
+ * The schema of an event whose data is raw text: it crosses the wire as it is, without JSON's quotes, so that a plain
+ * `EventSource` and foreign servers read and write it. CR, LF and CRLF in it all arrive as LF (WHATWG HTML 9.2.6).
  */
 export function text(): TextSchema {
   return {
@@ -159,12 +159,9 @@ export function isContract(value: unknown): value is Contract {
 }
 
 function ownSchemas(schemas: EventSchemas): Map<string, StandardSchemaV1> {
-  if (typeof schemas !== 'object' || schemas === null) {
-    throw new EventwireError(
-      'invalid-contract',
-      `defineEvents takes an object of schemas by event name, not ${schemas === null ? 'null' : typeof schemas}.`,
-    )
-  }
+  const given = schemas === null ? 'null' : Array.isArray(schemas) ? 'array' : typeof schemas
+  if (given !== 'object')
+    throw new EventwireError('invalid-contract', `defineEvents takes an object of schemas by event name, not ${given}.`)
   const events = new Map(Object.entries(schemas))
   for (const [event, schema] of events) {
     const fault = nameFault(event) ?? schemaFault(schema)
@@ -200,21 +197,18 @@ type Result = StandardSchemaV1.Result<unknown>
 
 /** Runs the schema. One that throws or rejects, where it should have returned issues, has refused the value too. */
 function check(event: string, schema: StandardSchemaV1, value: unknown): Result | Promise<Result> {
-  const result = attempt(event, 'could not be validated', () => schema['~standard'].validate(value))
-  if (!(result instanceof Promise)) return result
-  return result.catch((cause: unknown) =>
-    attempt(event, 'could not be validated', () => {
-      throw cause
-    }),
-  )
+  const fault = 'could not be validated'
+  const result = attempt(event, fault, () => schema['~standard'].validate(value))
+  if (typeof (result as Partial<Promise<Result>> | undefined)?.then !== 'function') return result
+  return Promise.resolve(result).catch((cause: unknown) => {
+    throw unusable(event, fault, cause)
+  })
 }
 
 function formatIssues(issues: readonly StandardSchemaV1.Issue[]): string {
-  return issues.map(({ message, path }) => (path?.length ? `${path.map(pathKey).join('.')}: ${message}` : message)).join('; ')
-}
-
-function pathKey(segment: PropertyKey | StandardSchemaV1.PathSegment): string {
-  return String(typeof segment === 'object' ? segment.key : segment)
+  const keys = (path: NonNullable<StandardSchemaV1.Issue['path']>): string[] =>
+    path.map((key) => String(typeof key === 'object' ? key.key : key))
+  return issues.map(({ message, path }) => (path?.length ? `${keys(path).join('.')}: ${message}` : message)).join('; ')
 }
 
 /** Runs what is not ours: a throw becomes an error that names the event. */
@@ -222,8 +216,23 @@ function attempt<T>(event: string, fault: string, run: () => T): T {
   try {
     return run()
   } catch (cause) {
-    throw new EventwireError('invalid-payload', `The data of event ${quote(event)} ${fault}: ${messageOf(cause)}`, { event, cause })
+    throw unusable(event, fault, cause)
   }
+}
+
+function unusable(event: string, fault: string, cause: unknown): EventwireError {
+  return new EventwireError('invalid-payload', `The data of event ${quote(event)} ${fault}: ${messageOf(cause)}`, { event, cause })
+}
+
+function oneWay(event: string, cause: unknown): EventwireError {
+  const issues = cause instanceof EventwireError ? (cause.issues ?? []) : []
+  const found = issues.length > 0 ? formatIssues(issues) : messageOf(cause)
+  return new EventwireError(
+    'one-way-schema',
+    `The schema of event ${quote(event)} does not survive the wire: ${found}. Clients validate what the server sends with the ` +
+      'same schema, so its output must be valid input that stays as it is. Transform before emit, or in the handler.',
+    { event, issues, cause },
+  )
 }
 
 /** Goes on at once with a value, later with a promise: the synchronous path costs no promise. */

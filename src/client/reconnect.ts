@@ -23,7 +23,8 @@ export async function keepConnected(reconnection: Reconnection): Promise<Closed>
   const { base, max, attempts } = settings
   const { onUnauthorized } = options
   let retry = base
-  let failures = 0
+  /** The number of the attempt under way; 0 once its connection has proved itself, so that the next one is the first again. */
+  let attempt = 1
   let renewed = false
 
   const listener: StreamListener = {
@@ -33,7 +34,7 @@ export async function keepConnected(reconnection: Reconnection): Promise<Closed>
       onStatus({ state: 'open' })
     },
     onHealthy() {
-      failures = 0
+      attempt = 0
     },
     onRetry(ms) {
       retry = ms
@@ -41,8 +42,8 @@ export async function keepConnected(reconnection: Reconnection): Promise<Closed>
   }
 
   for (;;) {
-    onStatus({ state: 'connecting', attempt: failures + 1 })
-    const outcome = await attempt(reconnection, listener)
+    onStatus({ state: 'connecting', attempt })
+    const outcome = await connectOnce(reconnection, listener)
     if (signal.aborted) return { reason: 'aborted' }
     if (outcome.kind === 'ended') return { reason: 'ended' }
     if (outcome.kind === 'fatal') return { reason: 'fatal', error: outcome.error }
@@ -57,16 +58,17 @@ export async function keepConnected(reconnection: Reconnection): Promise<Closed>
       }
     }
     const { error } = outcome
-    if (++failures >= attempts) return { reason: 'fatal', error: exhausted(failures, error) }
+    if (attempt >= attempts) return { reason: 'fatal', error: exhausted(attempt, error) }
+    attempt++
     const retryAfter = outcome.kind === 'retry' ? outcome.after : 0
-    const delay = backoff({ failures, base: retry, max, retryAfter, random: Math.random() })
-    onStatus({ state: 'connecting', attempt: failures + 1, retryAt: Date.now() + delay, ...(error && { error }) })
+    const delay = backoff({ failures: Math.max(1, attempt - 1), base: retry, max, retryAfter, random: Math.random() })
+    onStatus({ state: 'connecting', attempt, retryAt: Date.now() + delay, ...(error && { error }) })
     await sleep(delay, signal)
     if (signal.aborted) return { reason: 'aborted' }
   }
 }
 
-async function attempt(reconnection: Reconnection, listener: StreamListener): Promise<Outcome> {
+async function connectOnce(reconnection: Reconnection, listener: StreamListener): Promise<Outcome> {
   const { options, settings, signal } = reconnection
   const { credentials, fetch = globalThis.fetch } = options
   const lastEventId = reconnection.lastEventId()

@@ -8,6 +8,7 @@ import { createListeners } from './listeners.ts'
 import { settle, type Source, type SubscriberOptions } from './options.ts'
 import { createPayloads } from './payload.ts'
 import { keepConnected } from './reconnect.ts'
+import type { Unvalidated } from './unvalidated.ts'
 
 /** Handles an event. When it returns a promise, the handler gets its next event only after that has settled. */
 export type EventHandler<C extends Contract, N extends EventName<C>> = (data: EventData<C, N>, event: EventOf<C, N>) => unknown
@@ -28,7 +29,7 @@ export interface Closed {
 }
 
 /** The client's half of a contract: one stream of events that outlives many connections. */
-export interface Subscriber<C extends Contract = Contract> extends AsyncIterable<EventOf<C>, undefined> {
+export interface Subscriber<C extends Contract> extends AsyncIterable<EventOf<C>, undefined> {
   /**
    * Calls `handler` for each event of this name, in order. The first handler opens the connection. What it throws goes to
    * `onError` and stops no other handler.
@@ -36,9 +37,9 @@ export interface Subscriber<C extends Contract = Contract> extends AsyncIterable
    * @returns A function that removes the handler; calling it again does nothing.
    * @throws EventwireError `unknown-event` for a name that the contract does not have.
    */
-  on<N extends keyof C['schemas'] & string>(event: N, handler: EventHandler<C, N>): () => void
+  on<N extends EventName<C>>(event: N, handler: EventHandler<C, N>): () => void
   /** Like `on`, for the next such event only. */
-  once<N extends keyof C['schemas'] & string>(event: N, handler: EventHandler<C, N>): () => void
+  once<N extends EventName<C>>(event: N, handler: EventHandler<C, N>): () => void
   /** Calls `listener` whenever `status` changes. Gives a function that removes it. */
   onStatus(listener: (status: Status) => void): () => void
   /** Calls `listener` when events may have been lost, in its place among the events. Gives a function that removes it. */
@@ -58,22 +59,23 @@ export interface Subscriber<C extends Contract = Contract> extends AsyncIterable
  * Makes the client's half of a contract. It connects when the first handler or loop arrives.
  *
  * Give the contract, and every event is validated; or only its type, `createSubscriber<typeof events>(url)`, and no schema
- * is in your bundle: events are then read as the server declares them and trusted.
+ * is in your bundle: events are then read as the server declares them and trusted. What a schema would make of JSON, such
+ * as a `Date`, stays what JSON gives, and is typed so.
  *
  * @param url Where the stream is; a function is asked anew at each attempt.
  * @throws EventwireError `invalid-option`, which names the option.
  */
 export function createSubscriber<C extends Contract>(contract: C, url: Source<string | URL>, options?: SubscriberOptions): Subscriber<C>
-export function createSubscriber<C extends Contract>(url: Source<string | URL>, options?: SubscriberOptions): Subscriber<C>
+export function createSubscriber<C extends Contract>(url: Source<string | URL>, options?: SubscriberOptions): Subscriber<Unvalidated<C>>
 export function createSubscriber<C extends Contract>(
   first: C | Source<string | URL>,
   second?: Source<string | URL> | SubscriberOptions,
   third?: SubscriberOptions,
-): Subscriber<C> {
+): Subscriber<C> | Subscriber<Unvalidated<C>> {
   // The overloads pair the arguments, which TypeScript cannot see from within.
   return isContract(first)
     ? subscribe(first, second as Source<string | URL>, third)
-    : subscribe<C>(undefined, first, second as SubscriberOptions | undefined)
+    : subscribe<Unvalidated<C>>(undefined, first, second as SubscriberOptions | undefined)
 }
 
 function subscribe<C extends Contract>(contract: C | undefined, url: Source<string | URL>, options: SubscriberOptions = {}): Subscriber<C> {
@@ -171,7 +173,7 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
     return remove
   }
 
-  const on = <N extends keyof C['schemas'] & string>(event: N, handler: EventHandler<C, N>): (() => void) => {
+  const on = <N extends EventName<C>>(event: N, handler: EventHandler<C, N>): (() => void) => {
     if (!payloads.has(event))
       throw new EventwireError('unknown-event', `on(${JSON.stringify(event)}): the contract has no such event.`, { event })
     // The dispatcher is untyped; what it hands out under this name is what the contract says of it.

@@ -1,4 +1,4 @@
-import { isContract, type Contract, type EventInput } from '../contract.ts'
+import { isContract, type Contract, type EventInput, type EventName } from '../contract.ts'
 import { EventwireError, messageOf } from '../errors.ts'
 import { encode } from '../wire/encode.ts'
 import { StreamConnection } from './connection.ts'
@@ -35,7 +35,7 @@ export interface Connection<C extends Contract = Contract> {
    * @returns False when nothing was sent, because the client is slow or gone.
    * @throws EventwireError as `emit` does; a failure that nobody awaits goes to `onError`.
    */
-  send<N extends keyof C['schemas'] & string>(event: N, data: EventInput<C, N>): Promise<boolean>
+  send<N extends EventName<C>>(event: N, data: EventInput<C, N>): Promise<boolean>
   /** Ends the stream. The client reconnects, as after any cut. */
   close(): void
 }
@@ -50,7 +50,7 @@ export interface Emitter<C extends Contract = Contract> {
    * @throws EventwireError `unknown-event`, `invalid-payload`, `one-way-schema`, `too-large`, `invalid-message`,
    * `invalid-option` or `emitter-closed`; then nothing is sent.
    */
-  emit<N extends keyof C['schemas'] & string>(event: N, data: EventInput<C, N>, options?: EmitOptions): Promise<string>
+  emit<N extends EventName<C>>(event: N, data: EventInput<C, N>, options?: EmitOptions): Promise<string>
   /** Answers a web request: 200 and the stream, 405 unless the method is GET or HEAD, 503 after `close`, 500 for bad options. Never rejects. */
   handle(request: Request, options?: HandleOptions): Promise<Response>
   /** The same on node: `node:http`, `node:http2`, and frameworks that show the `req` and `res` beneath. */

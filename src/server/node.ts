@@ -14,7 +14,8 @@ export interface NodeResponse {
   readonly writableLength: number
   writeHead(status: number, headers: Record<string, string>): unknown
   write(chunk: Uint8Array): boolean
-  end(text?: string): unknown
+  end(): unknown
+  end(text: string): unknown
   destroy(): unknown
   on(event: 'close' | 'drain' | 'error', listener: () => void): unknown
 }

@@ -1,0 +1,20 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Contract, EventData, EventInput, EventName } from '../contract.ts'
+
+/** A contract as a subscriber knows it that holds only its types: the data is what JSON gives, not what a schema makes of it. */
+export type Unvalidated<C extends Contract> = Contract<{
+  readonly [N in EventName<C>]: StandardSchemaV1<EventInput<C, N>, AsJson<EventData<C, N>>>
+}>
+
+/** What is left of a value after `JSON.stringify` and `JSON.parse`. */
+type AsJson<T> = unknown extends T
+  ? T
+  : T extends { toJSON(): infer J }
+    ? AsJson<J>
+    : T extends bigint | symbol | ((...args: never) => unknown)
+      ? never
+      : T extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
+        ? Record<string, never>
+        : T extends object
+          ? { [K in keyof T]: AsJson<T[K]> }
+          : T

@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process'
+import { createServer, type AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+
+export interface Demo {
+  readonly url: string
+  /** What it has printed. */
+  readonly output: () => string
+  /** Resolves with the exit code. */
+  readonly exited: Promise<number | null>
+  /** Asks it to stop, as Ctrl-C does. */
+  interrupt(): void
+}
+
+const SERVER = fileURLToPath(new URL('../../examples/demo/server.ts', import.meta.url))
+
+/** The demo as `npm run demo` starts it, after the build, on a port of its own; ended with the test. */
+export function startDemo(port: number | string): Demo {
+  const child = spawn(process.execPath, [SERVER], { env: { ...process.env, PORT: String(port) }, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += String(data)))
+  const exited = new Promise<number | null>((resolve) => child.on('exit', resolve))
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await exited
+  })
+  return { url: `http://127.0.0.1:${port}/`, output: () => output, exited, interrupt: () => child.kill('SIGINT') }
+}
+
+/** The demo, once it answers. */
+export async function readyDemo(): Promise<Demo> {
+  const demo = startDemo(await freePort())
+  while (!demo.output().includes(demo.url.slice(0, -1))) {
+    const over = await Promise.race([demo.exited, new Promise<undefined>((resolve) => setTimeout(resolve, 20, undefined))])
+    if (over !== undefined) throw new Error(`The demo ended with ${over}:\n${demo.output()}`)
+  }
+  return demo
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
