@@ -20,7 +20,7 @@ export const missingChromium: string | undefined =
     : 'Chromium is not installed (Debian: apt-get install chromium), so nothing was tested in a browser.'
 
 /** A real Chromium, closed at the end of the test. */
-export async function launchChromium(): Promise<Browser> {
+async function launchChromium(): Promise<Browser> {
   const executablePath = findChromium()
   if (!executablePath)
     throw new Error('Chromium is not installed. Install it (Debian: apt-get install chromium) or set CHROMIUM to its path.')
