@@ -1,10 +1,12 @@
 import type { GapReason, Ready } from '../wire/control.ts'
-import { encode } from '../wire/encode.ts'
+import { encode, encodeBytes } from '../wire/encode.ts'
 import { formatCursor, locate } from './cursor.ts'
 import type { Fanout, Group } from './fanout.ts'
 import type { Log } from './log.ts'
 import { join, type Sink, type SinkListener } from './sink.ts'
 import type { Topics } from './topics.ts'
+
+const COMMENT = encodeBytes({ comment: '' })
 
 /** Most bytes read from the log at once. */
 const PAGE_BYTES = 64 << 10
@@ -84,11 +86,13 @@ export class StreamConnection implements SinkListener {
   }
 
   /** The sign of life: a comment, or a checkpoint when the log has moved on. Ends a connection whose bytes do not leave. */
-  beat(comment: Uint8Array, checkpoint: Uint8Array, stallTimeout: number): void {
+  beat(stallTimeout: number): void {
+    // A hook may have emitted since the beat began.
+    this.fanout.flush(this.group)
     if (this.state === 'live') {
       const moved = this.cursor !== this.log.head
       this.cursor = this.log.head
-      this.#write(moved ? checkpoint : comment)
+      this.#write(moved ? this.fanout.checkpoint() : COMMENT)
     } else if (this.#fullSince !== undefined && performance.now() - this.#fullSince >= stallTimeout) {
       this.sink.destroy()
     }
@@ -152,8 +156,9 @@ export class StreamConnection implements SinkListener {
   #fallBehind(): void {
     this.group.live.delete(this)
     this.state = 'behind'
-    // A live connection has been sent all that is for it, up to the head.
-    if (this.#epoch === this.log.epoch) this.cursor = this.log.head
+    // A live connection has been sent all that is for it, but for what its group has yet to write.
+    const [next] = this.group.pending
+    if (this.#epoch === this.log.epoch) this.cursor = next ? next.seq - 1 : this.log.head
   }
 
   #lost(): GapReason | undefined {
@@ -179,9 +184,19 @@ export class StreamConnection implements SinkListener {
   }
 
   #write(block: Uint8Array | string): void {
-    if (this.sink.write(typeof block === 'string' ? utf8.encode(block) : block)) return
+    if (this.#accepts(typeof block === 'string' ? utf8.encode(block) : block)) return
     this.#fullSince = performance.now()
     if (this.state === 'live') this.#fallBehind()
+  }
+
+  /** A transport that throws harms its own connection alone, not the others that are handed the same bytes. */
+  #accepts(bytes: Uint8Array): boolean {
+    try {
+      return this.sink.write(bytes)
+    } catch {
+      this.sink.destroy()
+      return false
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import { Fanout } from './fanout.ts'
 import { answer, requestedCursor, serverError, type Answer } from './http.ts'
 import { nodeResponse, type NodeRequest, type NodeResponse } from './node.ts'
 import { settle, type EmitterOptions } from './options.ts'
-import { createPublish, refuseOversize } from './publish.ts'
+import { createPublish, createTurns, refuseOversize } from './publish.ts'
 import { reportIfUnobserved } from './rejection.ts'
 import type { Attach } from './sink.ts'
 import { normalizeTopics, type Topics } from './topics.ts'
@@ -15,7 +15,7 @@ import { webResponse } from './web.ts'
 /** Options of one `emit`. */
 export interface EmitOptions {
   /** Who hears it: the connections that listen to this topic or to `'*'`. Default: every connection. */
-  topic?: string | undefined
+  topic?: string
 }
 
 /** Options of one request. */
@@ -30,7 +30,8 @@ export interface Connection<C extends Contract = Contract> {
   /** The cursor that the client brought; `undefined` when it is new. */
   readonly lastEventId: string | undefined
   /**
-   * Sends an event to this client alone, after all that was emitted before. It has no id, is in no log, is not replayed.
+   * Sends an event to this client alone, at once: behind the live events that were emitted before, and among the replayed
+   * ones while it catches up. It has no `id:` line, is in no log and is not replayed.
    *
    * @returns False when nothing was sent, because the client is slow or gone.
    * @throws EventwireError as `emit` does; a failure that nobody awaits goes to `onError`.
@@ -57,6 +58,14 @@ export interface Emitter<C extends Contract = Contract> {
   handleNode(request: NodeRequest, response: NodeResponse, options?: HandleOptions): void
   /** Ends every connection and refuses new ones; clients reconnect, to whoever answers then. Resolves when the last is gone. A second call joins the first. */
   close(): Promise<void>
+}
+
+/** The topic of an emit. One that is there and no string is a mistake, which must not send to everyone what was meant for few. */
+function topicOf(options: EmitOptions | undefined): string | undefined {
+  if (options === undefined || options === null) return undefined
+  if (typeof options === 'object' && !('topic' in options)) return undefined
+  if (typeof options === 'object' && typeof options.topic === 'string') return options.topic
+  throw new EventwireError('invalid-option', `emit: the topic is no string. Give { topic: 'name' }, or no options to reach everyone.`)
 }
 
 /**
@@ -102,20 +111,21 @@ export function createEmitter<C extends Contract>(contract: C, options: EmitterO
     }
   }
 
-  const connectionOf = (stream: StreamConnection): Connection<C> => ({
-    topics: stream.group.topics,
-    lastEventId: stream.request.lastEventId,
-    send: (event, data) =>
-      outcome(() => {
-        const send = (written: string): boolean => {
-          refuseOversize(event, written, settings.eventBytes)
-          return stream.send(encode({ event, data: written }))
-        }
-        const written = contract.serialize(event, data)
-        return typeof written === 'string' ? send(written) : written.then(send)
-      }),
-    close: () => stream.close(),
-  })
+  const connectionOf = (stream: StreamConnection): Connection<C> => {
+    const inTurn = createTurns()
+    return {
+      topics: stream.group.topics,
+      lastEventId: stream.request.lastEventId,
+      send: (event, data) =>
+        outcome(() =>
+          inTurn(contract.serialize(event, data), (written) => {
+            refuseOversize(event, written, settings.eventBytes)
+            return stream.send(encode({ event, data: written }))
+          }),
+        ),
+      close: () => stream.close(),
+    }
+  }
 
   /** How a request for the stream is answered and, when it gets one, how its transport is attached. */
   const admit = (method: string | undefined, lastEventId: string | undefined, given: HandleOptions): { reply: Answer; attach: Attach } => {
@@ -145,10 +155,10 @@ export function createEmitter<C extends Contract>(contract: C, options: EmitterO
   }
 
   return {
-    emit: (event, data, { topic } = {}) =>
+    emit: (event, data, emitOptions) =>
       outcome(() => {
         if (closed) throw new EventwireError('emitter-closed', `emit(${JSON.stringify(event)}): this emitter was closed.`, { event })
-        return publish(event, data, topic)
+        return publish(event, data, topicOf(emitOptions))
       }),
 
     handle: async (request, given = {}) => {

@@ -1,4 +1,4 @@
-import { encode } from '../wire/encode.ts'
+import { encodeBytes } from '../wire/encode.ts'
 import type { StreamConnection } from './connection.ts'
 import { formatCursor } from './cursor.ts'
 import type { Log, LogEntry, LogListener } from './log.ts'
@@ -10,9 +10,6 @@ const FLUSH_BYTES = 256 << 10
 
 /** Not a topic, so that a topic named `*` is one like any other. */
 const EVERY_TOPIC = Symbol('every topic')
-
-const utf8 = new TextEncoder()
-const COMMENT = utf8.encode(encode({ comment: '' }))
 
 // Where there is no setImmediate (Workers, browsers) a timer of 0 ms is the next tick too.
 const nextTick: (run: () => void) => unknown = globalThis.setImmediate ?? ((run: () => void) => setTimeout(run, 0))
@@ -35,7 +32,9 @@ export class Fanout implements LogListener {
   readonly #groups = new Map<string, Group>()
   readonly #byTopic = new Map<string | symbol, Set<Group>>()
   readonly #dirty = new Set<Group>()
-  #flushing = false
+  #scheduled = false
+  /** The latest checkpoint: most connections are sent the same. */
+  #checkpointed = { cursor: '', bytes: new Uint8Array() }
   #timer: ReturnType<typeof setInterval> | undefined
 
   constructor(
@@ -96,6 +95,13 @@ export class Fanout implements LogListener {
     for (const connection of group.live) connection.deliver(bytes, last.seq)
   }
 
+  /** The checkpoint at the head, for a connection that has been sent all that is for it. */
+  checkpoint(): Uint8Array {
+    const cursor = formatCursor(this.log.epoch, this.log.head)
+    if (cursor !== this.#checkpointed.cursor) this.#checkpointed = { cursor, bytes: encodeBytes({ id: cursor }) }
+    return this.#checkpointed.bytes
+  }
+
   #enqueue(group: Group, entry: LogEntry): void {
     // Who is behind finds the event in the log.
     if (group.live.size === 0) return
@@ -103,10 +109,10 @@ export class Fanout implements LogListener {
     group.pendingBytes += entry.bytes.byteLength
     this.#dirty.add(group)
     if (group.pendingBytes >= FLUSH_BYTES) return this.flush(group)
-    if (this.#flushing) return
-    this.#flushing = true
+    if (this.#scheduled) return
+    this.#scheduled = true
     nextTick(() => {
-      this.#flushing = false
+      this.#scheduled = false
       this.#flushAll()
     })
   }
@@ -116,9 +122,7 @@ export class Fanout implements LogListener {
   }
 
   #beat(): void {
-    this.#flushAll()
-    const checkpoint = utf8.encode(encode({ id: formatCursor(this.log.epoch, this.log.head) }))
-    for (const connection of this.connections) connection.beat(COMMENT, checkpoint, this.stallTimeout)
+    for (const connection of this.connections) connection.beat(this.stallTimeout)
   }
 
   #groupsOf(topic: string | symbol): Set<Group> {

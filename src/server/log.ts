@@ -1,5 +1,5 @@
 import { EventwireError } from '../errors.ts'
-import { encode } from '../wire/encode.ts'
+import { encodeBytes } from '../wire/encode.ts'
 import { milliseconds, wholeNumber, type Duration } from './duration.ts'
 import { formatCursor } from './cursor.ts'
 import { Ring } from './ring.ts'
@@ -32,7 +32,7 @@ export interface LogListener {
 
 /** Ordered, bounded history of one emitter. */
 export interface Log {
-  /** Identifies this incarnation of the log, so that a cursor of an earlier one is recognised. */
+  /** Identifies this incarnation of the log, so that a cursor of an earlier one is recognised. 1 to 128 characters of `0-9a-z`. */
   readonly epoch: string
   /** `seq` of the newest event; 0 before the first. */
   readonly head: number
@@ -42,7 +42,7 @@ export interface Log {
   append(record: LogRecord): number
   /** How many events of `topics` follow `after`. */
   count(after: number, topics: Topics): number
-  /** The events of `topics` that follow `after`, oldest first, until they add up to `bytes`. Empty at the head only. */
+  /** The events of `topics` that follow `after`, oldest first, until they add up to `bytes`. Empty when there is none. */
   read(after: number, topics: Topics, bytes: number): LogEntry[]
   /** Takes the one listener: the emitter that owns the log. Gives a function that lets go of it. Throws `invalid-option` when another holds it. */
   listen(listener: LogListener): () => void
@@ -63,8 +63,6 @@ export interface MemoryLog extends Log {
   /** Forgets every event and begins a new epoch. Every connection hears a `$gap` with reason `epoch`. */
   clear(): void
 }
-
-const utf8 = new TextEncoder()
 
 /**
  * Makes a log in memory: a ring buffer with an index by topic. It ends with the process, and a client that comes back
@@ -108,7 +106,7 @@ export function memoryLog(options: HistoryOptions = {}): MemoryLog {
     },
     append({ event, data, topic }) {
       const seq = head + 1
-      const bytes = utf8.encode(encode({ id: formatCursor(epoch, seq), event, data }))
+      const bytes = encodeBytes({ id: formatCursor(epoch, seq), event, data })
       const entry = { seq, topic, bytes, at: performance.now() }
       head = seq
       bytesHeld += bytes.byteLength
@@ -143,8 +141,10 @@ export function memoryLog(options: HistoryOptions = {}): MemoryLog {
           'This log belongs to another emitter. Give each emitter a log of its own, or close the other first.',
         )
       listener = owner
+      let held = true
       return () => {
-        listener = undefined
+        if (held) listener = undefined
+        held = false
       }
     },
     clear() {

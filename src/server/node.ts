@@ -11,6 +11,8 @@ export interface NodeRequest {
 /** What `handleNode` uses of a response: `ServerResponse` of node:http, `Http2ServerResponse`, and what frameworks wrap around them. */
 export interface NodeResponse {
   readonly destroyed?: boolean
+  /** HTTP/2 tells of the end here only. */
+  readonly stream?: { readonly destroyed: boolean } | undefined
   readonly writableLength: number
   writeHead(status: number, headers: Record<string, string>): unknown
   write(chunk: Uint8Array): boolean
@@ -23,7 +25,7 @@ export interface NodeResponse {
 /** Answers on a node response. */
 export function nodeResponse({ status, headers, body }: Answer, response: NodeResponse, highWaterMark: number, attach: Attach): void {
   // The client left while the application was still deciding.
-  if (response.destroyed) return
+  if (response.destroyed || response.stream?.destroyed) return
   response.writeHead(status, { ...headers })
   if (body !== 'stream') {
     response.end(body.text)

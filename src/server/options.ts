@@ -18,9 +18,9 @@ export interface EmitterOptions<C extends Contract = Contract> {
   retry?: number | undefined
   /** What a connection listens to when its request does not say. Default: `[]`, only events without a topic. */
   topics?: Topics | undefined
-  /** Bytes that the transport of one connection may hold before it is left to read from the log at its own pace. Default: 64 KiB. */
+  /** Bytes that the transport of one connection may hold before it is left to read from the log at its own pace; on node no less than the response's own mark. One write may go beyond. Default: 64 KiB. */
   highWaterMark?: number | undefined
-  /** A connection whose full transport takes nothing for so long is ended, at the next heartbeat. Default: 30,000. */
+  /** A connection whose full transport has not emptied for so long is ended, at the next heartbeat. Default: 30,000. */
   stallTimeout?: number | undefined
   limits?: EmitterLimits | undefined
   /** Hears what nobody else is told: failed emits that are not awaited, hooks that throw, bad options of a request. Default: `console.error`. */
@@ -52,6 +52,9 @@ export interface Settings {
 export function settle(options: EmitterOptions): Settings {
   if (options.log && options.history) {
     throw new EventwireError('invalid-option', 'Give either log or history: a log of your own has its own bounds.')
+  }
+  if (options.log && !/^[0-9a-z]{1,128}$/.test(options.log.epoch)) {
+    throw new EventwireError('invalid-option', `log.epoch is ${JSON.stringify(options.log.epoch)}; it takes 1 to 128 characters of 0-9a-z.`)
   }
   return {
     log: options.log ?? memoryLog(options.history),

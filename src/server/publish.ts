@@ -7,33 +7,32 @@ import type { Log } from './log.ts'
 /** Validates an event, appends it to the log and gives its id. */
 export type Publish = (event: string, data: unknown, topic: string | undefined) => string | Promise<string>
 
-/**
- * Makes the way from `emit` to the log. Events are appended in the order of the calls: at once when the schema is
- * synchronous, and behind the calls that still wait for an asynchronous one.
- */
-export function createPublish(contract: Contract, log: Log, eventBytes: number): Publish {
-  /** Settles when the latest call in the queue has; `undefined` when none waits. */
-  let queue: Promise<void> | undefined
+/** Does something with the text of each event, in the order of the calls: at once, or behind those whose text is still awaited. */
+export type Turns = <T>(written: string | Promise<string>, act: (written: string) => T) => T | Promise<T>
 
-  const append = (event: string, data: string, topic: string | undefined): string => {
-    refuseOversize(event, data, eventBytes)
-    return formatCursor(log.epoch, log.append({ event, data, topic }))
-  }
-
-  return (event, input, topic) => {
-    if (topic !== undefined && typeof topic !== 'string') {
-      throw new EventwireError('invalid-option', `emit: topic is ${typeof topic}; give a string, or leave it out to reach everyone.`)
-    }
-    const written = contract.serialize(event, input)
-    if (typeof written === 'string' && !queue) return append(event, written, topic)
-
-    const id = Promise.all([written, queue]).then(([data]) => append(event, data, topic))
-    const turn = Promise.allSettled([id, queue]).then(() => {
-      if (queue === turn) queue = undefined
+/** Makes an order of its own. */
+export function createTurns(): Turns {
+  /** Settles when the latest call in line has; `undefined` when none waits. */
+  let line: Promise<void> | undefined
+  return (written, act) => {
+    if (typeof written === 'string' && !line) return act(written)
+    const done = Promise.all([written, line]).then(([text]) => act(text))
+    const turn = Promise.allSettled([done, line]).then(() => {
+      if (line === turn) line = undefined
     })
-    queue = turn
-    return id
+    line = turn
+    return done
   }
+}
+
+/** Makes the way from `emit` to the log. */
+export function createPublish(contract: Contract, log: Log, eventBytes: number): Publish {
+  const inTurn = createTurns()
+  return (event, input, topic) =>
+    inTurn(contract.serialize(event, input), (data) => {
+      refuseOversize(event, data, eventBytes)
+      return formatCursor(log.epoch, log.append({ event, data, topic }))
+    })
 }
 
 /** Refuses an event that clients would have to refuse. */

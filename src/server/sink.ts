@@ -3,7 +3,7 @@ export interface Sink {
   /** Hands over bytes, which are shared and never change. False when it is full: write no more until it has drained. */
   write(bytes: Uint8Array): boolean
   /** Ends the stream after what was written. */
-  end(): void
+  readonly end: () => void
   /** Ends the stream at once, whatever was not sent yet. */
   destroy(): void
 }

@@ -8,9 +8,8 @@ import type { Attach, Sink, SinkListener } from './sink.ts'
  */
 export function webResponse({ status, headers, body }: Answer, signal: AbortSignal, highWaterMark: number, attach: Attach): Response {
   if (body !== 'stream') return new Response(body.text || null, { status, headers })
-  let sink: Sink | undefined
   let connection: SinkListener | undefined
-  const leave = (): void => sink?.destroy()
+  let leave = (): void => {}
   const over = (): void => {
     signal.removeEventListener('abort', leave)
     connection?.gone()
@@ -20,8 +19,10 @@ export function webResponse({ status, headers, body }: Answer, signal: AbortSign
       pull(controller) {
         if (connection) return connection.drained()
         if (signal.aborted) return controller.close()
+        const sink = webSink(controller, highWaterMark, over)
+        // Quietly: to a runtime, an error of the stream is one of the server.
+        leave = sink.end
         signal.addEventListener('abort', leave, { once: true })
-        sink = webSink(controller, highWaterMark, over)
         connection = attach(sink)
         connection.opened()
       },
@@ -35,7 +36,8 @@ export function webResponse({ status, headers, body }: Answer, signal: AbortSign
 function webSink(controller: ReadableStreamDefaultController<Uint8Array>, highWaterMark: number, over: () => void): Sink {
   return {
     write(bytes) {
-      controller.enqueue(bytes)
+      // A copy: whoever reads owns what it gets, and may transfer it away from the log and the other connections.
+      controller.enqueue(bytes.slice())
       return (controller.desiredSize ?? 0) > -highWaterMark
     },
     end() {
@@ -44,7 +46,7 @@ function webSink(controller: ReadableStreamDefaultController<Uint8Array>, highWa
     },
     destroy() {
       // An error, where closing would keep what is queued until it is read.
-      controller.error(new EventwireError('timeout', 'The connection was ended because its client had left or stopped reading.'))
+      controller.error(new EventwireError('timeout', 'The connection was ended because its client had stopped reading.'))
       over()
     },
   }

@@ -14,6 +14,8 @@ export interface Message {
   comment?: string | undefined
 }
 
+const utf8 = new TextEncoder()
+
 const LINE_END = /\r\n|\r|\n/
 const UNSAFE = /[\r\n\0]/
 
@@ -40,6 +42,11 @@ export function encode({ event, data, id, retry, comment }: Message): string {
   if (data !== undefined) block += lines('data', wellFormed('data', data))
   if (block === '') refuse('message', 'is empty; give it data, an id, a retry or a comment')
   return block + '\n'
+}
+
+/** The same in bytes. */
+export function encodeBytes(message: Message): Uint8Array<ArrayBuffer> {
+  return utf8.encode(encode(message))
 }
 
 function lines(field: string, value: string): string {

@@ -65,9 +65,13 @@ test('refuses text that UTF-8 cannot carry', async () => {
   expect((await emitter.emit('message', 'a whole one: \ud83d\ude00')).endsWith('-1')).toBe(true)
 })
 
-test('refuses a topic that is no string', async () => {
+test('refuses a topic that is no string, and above all one that is missing: what was meant for few must not go to all', async () => {
   const { emitter } = await serveEmitter()
-  expect((await failure((emitter.emit as Loose)('message', 'x', { topic: 7 }))).code).toBe('invalid-option')
+  const emit = emitter.emit as (event: string, data: string, options: unknown) => Promise<string>
+  for (const options of [{ topic: 7 }, { topic: undefined }, { topic: null }, 'BTC', 7]) {
+    expect(await failure(emit('message', 'x', options))).toMatchObject({ code: 'invalid-option' })
+  }
+  for (const options of [undefined, null, {}]) await emit('message', 'x', options)
 })
 
 test('refuses to emit after close', async () => {

@@ -1,6 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { createEmitter, memoryLog, type Emitter } from 'eventwire/server'
+import { collect, listen } from '../support/listen.ts'
 import { market, price, type Market } from '../support/market.ts'
+import { serve } from '../support/serve.ts'
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>
 
@@ -24,21 +26,61 @@ test('what is emitted in one tick leaves in one write', async () => {
   expect((await text(reader)).match(/^id: /gm)).toHaveLength(100)
 })
 
-test('connections with the same topics are handed the very same bytes', async () => {
+/** The chunks that are written to real node responses, each of which serves one real client. */
+async function written(emitter: Emitter<Market>, clients: number, topics: string[]): Promise<Uint8Array[][]> {
+  const responses: Uint8Array[][] = []
+  const { url } = await serve((request, response) => {
+    const chunks: Uint8Array[] = []
+    responses.push(chunks)
+    const write = response.write.bind(response)
+    response.write = (chunk: Uint8Array) => {
+      chunks.push(chunk)
+      return write(chunk)
+    }
+    emitter.handleNode(request, response, { topics })
+  })
+  for (let i = 0; i < clients; i++) await (await listen(url)).until(({ cursor }) => cursor !== '')
+  return responses
+}
+
+test('connections with the same topics are handed the very same bytes, in one write', async () => {
   const emitter = createEmitter(market)
-  const readers = [await open(emitter, ['a', 'b']), await open(emitter, ['b', 'a'])]
+  const [one, two, three] = await written(emitter, 3, ['a', 'b'])
   void emitter.emit('message', 'one', { topic: 'a' })
   void emitter.emit('message', 'two')
-  const [one, two] = await Promise.all(readers.map(next))
-  expect(one).toBe(two)
+  await new Promise(setImmediate)
+  await new Promise(setImmediate)
+  expect(one).toHaveLength(2)
+  expect(two![1]).toBe(one![1])
+  expect(three![1]).toBe(one![1])
+  await emitter.close()
 })
 
 test('a single event is written from the bytes in the log, without a copy', async () => {
   const log = memoryLog()
   const emitter = createEmitter(market, { log })
-  const reader = await open(emitter)
+  const [chunks] = await written(emitter, 1, [])
   void emitter.emit('message', 'one')
-  expect(await next(reader)).toBe(log.read(0, '*', Infinity)[0]!.bytes)
+  await new Promise(setImmediate)
+  await new Promise(setImmediate)
+  expect(chunks![1]).toBe(log.read(0, '*', Infinity)[0]!.bytes)
+  await emitter.close()
+})
+
+test('a web reader that takes its chunks away does not empty the log for others', async () => {
+  const emitter = createEmitter(market)
+  const reader = await open(emitter)
+  const id = await emitter.emit('message', 'for all')
+  const taken = structuredClone(await next(reader), { transfer: [] })
+  const chunk = (await Promise.all([emitter.emit('message', 'two'), next(reader)]))[1]
+  structuredClone(chunk, { transfer: [chunk.buffer as ArrayBuffer] })
+  expect(chunk.byteLength).toBe(0)
+  expect(new TextDecoder().decode(taken)).toContain('for all')
+  const late = await emitter.handle(new Request('http://localhost/events', { headers: { 'last-event-id': id } }))
+  const stream = collect(late, () => {})
+  await stream.until(({ events }) => events.length === 1)
+  expect(stream.events[0]!.data).toBe('two')
+  await emitter.close()
 })
 
 test('a burst larger than a write should be goes out before the tick ends, in order', async () => {

@@ -1,8 +1,12 @@
 import { request } from 'node:http'
 import { expect, test } from 'vitest'
+import * as z from 'zod'
+import { defineEvents } from 'eventwire'
+import { createEmitter } from 'eventwire/server'
 import { serveEmitter } from '../support/emitter.ts'
 import { listen } from '../support/listen.ts'
-import { price } from '../support/market.ts'
+import { market, price } from '../support/market.ts'
+import { serve } from '../support/serve.ts'
 
 test('answers 200 with the headers that keep proxies from buffering and transforming', async () => {
   const { url } = await serveEmitter()
@@ -132,6 +136,56 @@ test('sends to one connection alone, after what was emitted before, outside the 
   expect(one.events.map(({ data }) => data)).toEqual(['for all', 'for one', 'for all again'])
   expect(one.text).toContain('\n\ndata: for one\n\n')
   expect(other.events.map(({ data }) => data)).toEqual(['for all', 'for all again'])
+})
+
+test('keeps the order of what is sent to one connection, though a schema is asynchronous', async () => {
+  const gates: (() => void)[] = []
+  const events = defineEvents({
+    slow: z.string().refine(() => new Promise<boolean>((resolve) => gates.push(() => resolve(true)))),
+    quick: z.string(),
+  })
+  const emitter = createEmitter(events, {
+    onConnect(connection) {
+      void connection.send('slow', 'first')
+      void connection.send('quick', 'second')
+    },
+  })
+  const { url } = await serve((incoming, response) => emitter.handleNode(incoming, response))
+  const stream = await listen(url)
+  while (stream.events.length < 2) {
+    for (const open of gates.splice(0)) open()
+    await new Promise(setImmediate)
+  }
+  expect(stream.events.map(({ data }) => data)).toEqual(['"first"', '"second"'])
+  await emitter.close()
+})
+
+test('an event that a hook emits in the midst of a heartbeat is not skipped by the checkpoint that follows', async () => {
+  let armed = true
+  const emitter = createEmitter(market, {
+    heartbeat: 50,
+    stallTimeout: 10,
+    highWaterMark: 100,
+    onDisconnect() {
+      if (armed) void emitter.emit('message', 'from the hook')
+      armed = false
+    },
+  })
+  const open = async (topic: string): Promise<ReadableStreamDefaultReader<Uint8Array>> =>
+    (await emitter.handle(new Request('http://localhost/events'), { topics: [topic] })).body!.getReader()
+  const [stalled, other] = [await open('a'), await open('b')]
+  await stalled.read()
+  await other.read()
+  // One is full, and is ended at a heartbeat; the other is one byte short of full, so that its sign of life fills it.
+  await emitter.emit('message', 'x'.repeat(200), { topic: 'a' })
+  await emitter.emit('message', 'y'.repeat(99 - 'id: 123456789012-2\ndata: \n\n'.length), { topic: 'b' })
+  let text = ''
+  while (!text.includes('later')) {
+    text += new TextDecoder().decode((await other.read()).value)
+    if (!armed && !text.includes('later')) void emitter.emit('message', 'later')
+  }
+  expect(text).toContain('data: from the hook\n\n')
+  await emitter.close()
 })
 
 test('tells the sender when a connection is gone', async () => {
