@@ -21,8 +21,8 @@ export type Outcome =
 /** What an attempt is made of. */
 export interface Attempt {
   readonly fetch: typeof globalThis.fetch
-  readonly url: string | URL
-  readonly init: RequestInit
+  /** Gives what to ask for. May be asynchronous: a failure of it is one of the attempt. */
+  readonly request: () => Promise<{ readonly url: string | URL; readonly init: RequestInit }>
   readonly settings: Settings
   /** The last event id in force when the stream begins. */
   readonly lastEventId: string
@@ -49,31 +49,36 @@ export interface StreamListener {
 
 /** Connects once and reads until the stream ends. Never rejects. */
 export async function connect(attempt: Attempt, listener: StreamListener): Promise<Outcome> {
-  const { fetch, url, init, signal } = attempt
-  const { connectTimeout, idleTimeout } = attempt.settings
+  const { settings, signal } = attempt
+  const { connectTimeout, idleTimeout } = settings
   const controller = new AbortController()
   const abort = (): void => controller.abort()
-  let fault: EventwireError | undefined
-  const giveUp = (message: string): void => {
-    fault = new EventwireError('timeout', message)
-    controller.abort(fault)
+  let from = ''
+  const giveUp = (message: string): void => controller.abort(new EventwireError('timeout', message))
+  const timer = setTimeout(() => giveUp(`No response${from} within ${connectTimeout} ms.`), Math.min(connectTimeout, MAX_DELAY))
+  const watchdog = createWatchdog((limit) => giveUp(`Nothing${from} for ${limit} ms, not even a heartbeat.`))
+  const respond = async (): Promise<Response> => {
+    const { url, init } = await attempt.request()
+    from = ` from ${url}`
+    controller.signal.throwIfAborted()
+    return attempt.fetch(url, { ...init, signal: controller.signal })
   }
-  const timer = setTimeout(() => giveUp(`${url} gave no response within ${connectTimeout} ms.`), Math.min(connectTimeout, MAX_DELAY))
-  const watchdog = createWatchdog((limit) => giveUp(`Nothing came from ${url} for ${limit} ms, not even a heartbeat.`))
   let healthy: ReturnType<typeof setTimeout> | undefined
   signal.addEventListener('abort', abort)
   try {
-    // Closed while the url or the headers were asked for.
     if (signal.aborted) return { kind: 'cut' }
-    const meaning = await interpret(await fetch(url, { ...init, signal: controller.signal }))
+    const meaning = await interpret(await unlessAborted(respond(), controller.signal))
     clearTimeout(timer)
+    if (signal.aborted) return { kind: 'cut' }
     if (meaning.kind !== 'stream') return meaning
     healthy = setTimeout(() => listener.onHealthy(), HEALTHY)
     if (idleTimeout !== 'auto') watchdog.arm(idleTimeout)
     listener.onOpen()
-    return await read(meaning.body, attempt, listener, watchdog)
+    const outcome = await read(meaning.body, attempt, listener, watchdog, controller.signal)
+    controller.signal.throwIfAborted()
+    return outcome
   } catch (cause) {
-    return { kind: 'cut', error: fault ?? new EventwireError('network', `The connection to ${url} failed: ${reason(cause)}`, { cause }) }
+    return failure(controller.signal.aborted ? controller.signal.reason : cause, from)
   } finally {
     clearTimeout(timer)
     clearTimeout(healthy)
@@ -84,9 +89,37 @@ export async function connect(attempt: Attempt, listener: StreamListener): Promi
   }
 }
 
-async function read(body: ReadableStream<Uint8Array>, attempt: Attempt, listener: StreamListener, watchdog: Watchdog): Promise<Outcome> {
+/** The response, unless the signal aborts first: the url, the headers or a fetch of one's own need not heed it. */
+async function unlessAborted(response: Promise<Response>, signal: AbortSignal): Promise<Response> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error))
+  })
+  try {
+    return await Promise.race([response, aborted])
+  } catch (error) {
+    response.then(({ body }) => body?.cancel()).catch(() => {})
+    throw error
+  }
+}
+
+function failure(cause: unknown, from: string): Outcome {
+  if (!(cause instanceof EventwireError)) {
+    return { kind: 'cut', error: new EventwireError('network', `The stream${from} failed: ${reason(cause)}`, { cause }) }
+  }
+  return { kind: cause.code === 'invalid-option' ? 'fatal' : 'cut', error: cause }
+}
+
+async function read(
+  body: ReadableStream<Uint8Array>,
+  attempt: Attempt,
+  listener: StreamListener,
+  watchdog: Watchdog,
+  signal: AbortSignal,
+): Promise<Outcome> {
   const { idleTimeout, eventBytes, idBytes } = attempt.settings
   const reader = body.getReader()
+  // A fetch of one's own need not end its body with the signal; this ends a read that waits.
+  signal.addEventListener('abort', () => void reader.cancel().catch(() => {}))
   let outcome: Outcome | undefined
 
   const control = (message: DecodedMessage): void => {

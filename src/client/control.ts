@@ -15,6 +15,8 @@ export function isControl(event: string): boolean {
 
 /** Reads a control message; `undefined` for one that this version does not know. Throws `invalid-payload` for one that is broken. */
 export function readControl({ event, data }: DecodedMessage): Control | undefined {
+  // Whatever it says, it says not to come back.
+  if (event === '$end') return { kind: 'end' }
   try {
     const read = JSON.parse(data) as Record<string, unknown>
     switch (event) {
@@ -35,8 +37,6 @@ export function readControl({ event, data }: DecodedMessage): Control | undefine
           kind: 'gap',
           gap: { reason: text(read['reason']) as GapReason, requested: text(read['requested']), oldest: text(read['oldest']) },
         }
-      case '$end':
-        return { kind: 'end' }
       default:
         return undefined
     }

@@ -2,10 +2,8 @@ import type { Gap } from '../wire/control.ts'
 import type { DecodedMessage } from '../wire/decode.ts'
 import { Lane, type Delivery, type Handler, type Task } from './lane.ts'
 
-/** What the stream brings, in its order. */
-type Item = DecodedMessage | { readonly cursor: string } | { readonly gap: Gap }
-
-const NOBODY: readonly Lane[] = []
+/** What the stream brings, in its order; and tasks that wait in line again. */
+type Item = DecodedMessage | { readonly gap: Gap } | Task
 
 /** What a dispatcher is made of. */
 export interface DispatcherOptions {
@@ -21,8 +19,8 @@ export interface DispatcherOptions {
 }
 
 /**
- * Takes what the stream brings to the handlers, in order, and moves the cursor behind what they have finished. Without
- * any handler everything waits, so that what comes between one handler and the next is not lost.
+ * Takes what the stream brings to the handlers, in order, and moves the cursor behind what they have finished. Events wait
+ * while there is no handler at all, so that what comes between one and the next is not lost.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions
@@ -34,7 +32,7 @@ export class Dispatcher {
   #pumping = false
   #decoding = false
   #stopped = false
-  #waiters: { readonly limit: number; readonly resolve: () => void }[] = []
+  #waiters: { readonly enough: () => boolean; readonly resolve: () => void }[] = []
 
   constructor(options: DispatcherOptions) {
     this.#options = options
@@ -51,23 +49,28 @@ export class Dispatcher {
       if (others.length > 0) this.#lanes.set(event, others)
       else this.#lanes.delete(event)
       this.#release(lane.remove())
+      this.#wake()
     }
   }
 
-  push(item: Item): void {
-    if (this.#stopped) return
-    this.#inbox.push(item)
-    this.#pump()
+  push(item: DecodedMessage | { readonly gap: Gap }): void {
+    this.#enqueue(item)
+  }
+
+  /** The cursor moves with no event to hand out. */
+  pass(cursor: string): void {
+    this.#enqueue(nothing(cursor))
   }
 
   /** Waits until fewer than `limit` things are under way; `undefined` when there is no need to. */
   room(): Promise<void> | undefined {
-    return this.#underWay() < this.#options.limit ? undefined : this.#below(this.#options.limit)
+    const enough = (): boolean => this.#inbox.length + this.#tasks.length < this.#options.limit
+    return this.#stopped || enough() ? undefined : this.#until(enough)
   }
 
-  /** Resolves when all that was pushed has been handled. */
+  /** Resolves when all has been handled but what waits for a handler that is not there. */
   async idle(): Promise<void> {
-    if (this.#underWay() > 0) await this.#below(1)
+    await this.#until(() => !this.#decoding && this.#tasks.length === 0 && (this.#inbox.length === 0 || this.#lanes.size === 0))
   }
 
   /** Hands out nothing more. What was not handled stays uncommitted, for whoever resumes from the cursor. */
@@ -79,67 +82,103 @@ export class Dispatcher {
     this.#wake()
   }
 
+  #enqueue(item: Item): void {
+    if (this.#stopped) return
+    this.#inbox.push(item)
+    this.#pump()
+  }
+
   #pump(): void {
     // A handler that adds another one must not start the next event before this one has reached everybody.
     if (this.#pumping) return
     this.#pumping = true
-    // Without a handler all waits: what comes between one handler and the next is not lost.
-    while (!this.#decoding && this.#inbox.length > 0 && this.#lanes.size > 0) {
-      const item = this.#inbox.shift()!
-      if ('gap' in item) this.#options.onGap(item.gap)
-      else if ('cursor' in item) this.#hand(NOBODY, { event: '', data: '', id: item.cursor })
-      else this.#read(item)
+    while (!this.#decoding && this.#inbox.length > 0) {
+      const item = this.#inbox[0]!
+      if ('gap' in item) {
+        // Its place is behind all that came before it, slow handlers included.
+        if (this.#tasks.length > 0) break
+        this.#inbox.shift()
+        this.#options.onGap(item.gap)
+      } else if ('running' in item) {
+        this.#inbox.shift()
+        this.#tasks.push(item)
+        this.#commit()
+      } else {
+        if (this.#lanes.size === 0) break
+        this.#inbox.shift()
+        this.#read(item)
+      }
     }
     this.#pumping = false
     this.#wake()
   }
 
   #read(message: DecodedMessage): void {
-    const { event } = message
     // What nobody listens to is not even read.
-    if (this.#lanesFor(event).length === 0) return this.#hand(NOBODY, message)
-    const refuse = (error: unknown): void => {
-      this.#options.onInvalid(error, message)
-      this.#hand(NOBODY, message)
-    }
-    const accept = (data: unknown): void => this.#hand(this.#lanesFor(event), message, data)
+    if (this.#lanesFor(message.event).length === 0) return this.#hand(nothing(message.id), [])
     let data: unknown
     try {
       data = this.#options.decode(message)
     } catch (error) {
-      return refuse(error)
+      return this.#refuse(message, error)
     }
-    if (!(data instanceof Promise)) return accept(data)
+    if (!(data instanceof Promise)) return this.#accept(message, data)
     this.#decoding = true
-    void data.then(accept, refuse).then(() => {
+    const settled = (then: () => void): void => {
       this.#decoding = false
+      if (this.#stopped) return
+      // Its handlers have left in the meantime, and there is no other: it waits for the next.
+      if (this.#lanes.size === 0) this.#inbox.unshift(message)
+      else then()
       this.#pump()
-    })
+    }
+    void data.then(
+      (value) => settled(() => this.#accept(message, value)),
+      (error: unknown) => settled(() => this.#refuse(message, error)),
+    )
   }
 
-  #hand(lanes: readonly Lane[], message: DecodedMessage, data?: unknown): void {
+  #accept(message: DecodedMessage, data: unknown): void {
     const { event, id } = message
+    this.#hand({ message, event: { event, data, id }, taken: false, running: 0 }, this.#lanesFor(event))
+  }
+
+  #refuse(message: DecodedMessage, error: unknown): void {
+    this.#options.onInvalid(error, message)
+    this.#hand(nothing(message.id), [])
+  }
+
+  #hand(task: Task, lanes: readonly Lane[]): void {
     // Counted as running itself while it is handed out: a handler that returns at once must not commit it for the rest.
-    const task: Task = { message, event: { event, data, id }, running: 1 }
+    task.running++
     this.#tasks.push(task)
     for (const lane of lanes) lane.offer(task)
     this.#finish(task)
   }
 
-  /** Lets go of events that wait for a handler which was removed. When it was the last, they wait for the next one. */
-  #release(tasks: readonly Task[]): void {
-    if (this.#lanes.size > 0 || this.#stopped) {
-      for (const task of tasks) this.#finish(task)
-      return
+  /**
+   * Lets go of events that waited for a handler which was removed. When it was the last handler, those that none has taken
+   * wait for the next one, and what is behind them waits in line with them: the cursor must not pass them.
+   */
+  #release(waiting: readonly Task[]): void {
+    const returned = this.#lanes.size === 0 && !this.#stopped ? waiting.filter(({ taken }) => !taken) : []
+    if (returned.length > 0) {
+      const line = this.#tasks.splice(this.#tasks.indexOf(returned[0]!))
+      this.#inbox.unshift(...line.map((task) => (returned.includes(task) ? task.message : task)))
     }
-    this.#tasks = this.#tasks.filter((task) => !tasks.includes(task))
-    this.#inbox.unshift(...tasks.map(({ message }) => message))
+    for (const task of waiting) if (!returned.includes(task)) this.#finish(task)
+  }
+
+  #finish(task: Task): void {
+    task.running--
+    this.#commit()
   }
 
   /** Moves the cursor behind the oldest events that are finished, and no further: it never passes one under way. */
-  #finish(task: Task): void {
-    task.running--
+  #commit(): void {
     while (this.#tasks[0]?.running === 0) this.#options.onCommit(this.#tasks.shift()!.event.id)
+    // A gap may have waited for this.
+    if (this.#tasks.length === 0 && this.#inbox.length > 0) this.#pump()
     this.#wake()
   }
 
@@ -152,19 +191,23 @@ export class Dispatcher {
     return this.#lanes.get(event) ?? []
   }
 
-  #underWay(): number {
-    return this.#stopped ? 0 : this.#inbox.length + this.#tasks.length + (this.#decoding ? 1 : 0)
-  }
-
-  #below(limit: number): Promise<void> {
-    return new Promise((resolve) => this.#waiters.push({ limit, resolve }))
+  #until(enough: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiters.push({ enough, resolve })
+      this.#wake()
+    })
   }
 
   #wake(): void {
     if (this.#waiters.length === 0) return
-    const underWay = this.#underWay()
-    const [ready, waiting] = [this.#waiters.filter(({ limit }) => underWay < limit), this.#waiters.filter(({ limit }) => underWay >= limit)]
-    this.#waiters = waiting
+    const ready = this.#waiters.filter(({ enough }) => this.#stopped || enough())
+    this.#waiters = this.#waiters.filter((waiter) => !ready.includes(waiter))
     for (const { resolve } of ready) resolve()
   }
+}
+
+/** A task without an event to hand out: it only moves the cursor, in its turn. */
+function nothing(cursor: string): Task {
+  const event = { event: '', data: '', id: cursor }
+  return { message: event, event, taken: true, running: 0 }
 }

@@ -5,40 +5,63 @@ import type { Delivery, Handler } from './lane.ts'
 export interface IterationSource {
   /** Adds the iteration's handler; gives the function that removes it. */
   readonly add: (handler: Handler) => () => void
-  /** Resolves when the stream is over, with the error if that is a fault. */
-  readonly closed: Promise<{ readonly error?: EventwireError }>
+  /** Calls back when the stream is over and its last event handled, with the error if that is a fault; gives the function that calls it off. */
+  readonly onEnd: (listener: (end: { readonly error?: EventwireError }) => void) => () => void
 }
 
 /**
  * Iterates over a stream. The iteration is a handler like any other, one that finishes with an event when the loop asks
  * for the next: the loop sets the pace, and the cursor stays behind what its body has yet to finish.
+ *
+ * By hand and not as an async generator, whose `return` would wait for the event that a pending `next` waits for.
  */
-export async function* iterate({ add, closed }: IterationSource): AsyncGenerator<Delivery, void, undefined> {
-  let held: Delivery | undefined
-  let end: { readonly error?: EventwireError } | undefined
+export function iterate({ add, onEnd }: IterationSource): AsyncIterableIterator<Delivery, undefined> {
+  const asking: PromiseWithResolvers<IteratorResult<Delivery, undefined>>[] = []
   let finish = (): void => {}
-  let wake = (): void => {}
-  void closed.then((value) => {
-    end = value
-    wake()
-  })
-  const remove = add((event) => {
-    held = event
-    wake()
-    return new Promise<void>((resolve) => (finish = resolve))
-  })
-  try {
-    for (;;) {
-      if (!held && !end) await new Promise<void>((resolve) => (wake = resolve))
-      if (end?.error) throw end.error
-      if (end || !held) return
-      const event = held
-      held = undefined
-      yield event
-      finish()
-    }
-  } finally {
-    remove()
+  let error: EventwireError | undefined
+  let leave: (() => void) | undefined
+  let over = false
+
+  const handler = (event: Delivery): Promise<void> | undefined => {
+    asking.shift()?.resolve({ done: false, value: event })
+    // Whoever asks for the next one already is done with this one.
+    return asking.length > 0 ? undefined : new Promise((resolve) => (finish = resolve))
+  }
+  /** Answers after the end: once with the fault, if it was one. */
+  const settle = ({ resolve, reject }: PromiseWithResolvers<IteratorResult<Delivery, undefined>>): void => {
+    if (error) reject(error)
+    else resolve({ done: true, value: undefined })
+    error = undefined
+  }
+  const end = (fault?: EventwireError): void => {
+    over = true
+    error = fault
+    leave?.()
     finish()
+    for (const question of asking.splice(0)) settle(question)
+  }
+
+  return {
+    next() {
+      finish()
+      const question = Promise.withResolvers<IteratorResult<Delivery, undefined>>()
+      if (over) {
+        settle(question)
+        return question.promise
+      }
+      asking.push(question)
+      if (!leave) {
+        const offs = [add(handler), onEnd(({ error: fault }) => end(fault))]
+        leave = () => offs.forEach((off) => off())
+      }
+      return question.promise
+    },
+    return() {
+      end()
+      return Promise.resolve({ done: true, value: undefined })
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
   }
 }

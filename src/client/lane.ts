@@ -15,6 +15,8 @@ export interface Task {
   /** As it came, in case it has to be handed out again. */
   readonly message: DecodedMessage
   readonly event: Delivery
+  /** Whether a handler has begun with it. */
+  taken: boolean
   /** How many have yet to finish with it. */
   running: number
 }
@@ -49,6 +51,7 @@ export class Lane {
   }
 
   #run(task: Task): void {
+    task.taken = true
     try {
       const result = this.#handler(task.event)
       if (isThenable(result)) {

@@ -1,8 +1,10 @@
+import { EventwireError } from '../errors.ts'
+
 /** The listeners of one kind of notice. */
 export interface Listeners<T> {
   /** Adds a listener; gives the function that removes it, which may be called again. */
   readonly add: (listener: (value: T) => void) => () => void
-  /** Tells all of them. One that throws stops no other: what it threw goes to `onThrow`. False when there is none. */
+  /** Tells all of them. One that throws stops no other: what it threw goes to `onThrow`. False when there was none. */
   readonly tell: (value: T, onThrow: (error: unknown) => void) => boolean
 }
 
@@ -12,19 +14,28 @@ export function createListeners<T>(): Listeners<T> {
   const boxes = new Set<{ readonly listener: (value: T) => void }>()
   return {
     add(listener) {
+      assertFunction(listener)
       const box = { listener }
       boxes.add(box)
       return () => void boxes.delete(box)
     },
     tell(value, onThrow) {
-      for (const { listener } of boxes) {
+      // Those there are now: one that adds another while it is told would never come to an end.
+      const told = [...boxes]
+      for (const box of told) {
         try {
-          listener(value)
+          if (boxes.has(box)) box.listener(value)
         } catch (error) {
           onThrow(error)
         }
       }
-      return boxes.size > 0
+      return told.length > 0
     },
   }
+}
+
+/** Refuses here what would fail only when the first event comes. Throws `invalid-option`. */
+export function assertFunction(handler: unknown): void {
+  if (typeof handler !== 'function')
+    throw new EventwireError('invalid-option', `A handler has to be a function; this is ${typeof handler}.`)
 }

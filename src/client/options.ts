@@ -1,4 +1,4 @@
-import { EventwireError } from '../errors.ts'
+import { EventwireError, messageOf } from '../errors.ts'
 
 /** A value, or a function that gives it, asked anew at each attempt to connect. */
 export type Source<T> = T | (() => T | Promise<T>)
@@ -62,7 +62,12 @@ export interface Settings {
 }
 
 /** Checks options and fills in defaults. Throws `invalid-option`, which names the option. */
-export function settle({ backoff = {}, limits = {}, connectTimeout, idleTimeout = 'auto' }: SubscriberOptions): Settings {
+export function settle({ backoff = {}, limits = {}, connectTimeout, idleTimeout = 'auto', headers }: SubscriberOptions): Settings {
+  try {
+    if (typeof headers !== 'function') void new Headers(headers)
+  } catch (cause) {
+    throw new EventwireError('invalid-option', `headers cannot be sent: ${messageOf(cause)}`, { cause })
+  }
   return {
     base: positive('backoff.base', backoff.base, 1_000),
     max: positive('backoff.max', backoff.max, 30_000),

@@ -1,6 +1,6 @@
 import { EventwireError, messageOf } from '../errors.ts'
 import { backoff } from './backoff.ts'
-import { connect, type Outcome, type StreamListener } from './connection.ts'
+import { connect, type Attempt, type Outcome, type StreamListener } from './connection.ts'
 import type { Settings, Source, SubscriberOptions } from './options.ts'
 import type { Closed, Status } from './subscriber.ts'
 
@@ -43,20 +43,17 @@ export async function keepConnected(reconnection: Reconnection): Promise<Closed>
 
   for (;;) {
     onStatus({ state: 'connecting', attempt })
-    const outcome = await connectOnce(reconnection, listener)
+    let outcome: Outcome | undefined = await connectOnce(reconnection, listener)
     if (signal.aborted) return { reason: 'aborted' }
     if (outcome.kind === 'ended') return { reason: 'ended' }
     if (outcome.kind === 'fatal') return { reason: 'fatal', error: outcome.error }
     if (outcome.kind === 'unauthorized') {
       if (!onUnauthorized || renewed) return { reason: 'fatal', error: outcome.error }
-      renewed = true
-      try {
-        await onUnauthorized(outcome.error)
-        continue
-      } catch (cause) {
-        return { reason: 'fatal', error: new EventwireError('hook-failed', `onUnauthorized failed: ${messageOf(cause)}`, { cause }) }
-      }
-    }
+      outcome = await renew(onUnauthorized, outcome.error)
+      if (signal.aborted) return { reason: 'aborted' }
+      renewed = outcome === undefined
+      if (!outcome) continue
+    } else renewed = false
     const { error } = outcome
     if (attempt >= attempts) return { reason: 'fatal', error: exhausted(attempt, error) }
     attempt++
@@ -68,30 +65,45 @@ export async function keepConnected(reconnection: Reconnection): Promise<Closed>
   }
 }
 
-async function connectOnce(reconnection: Reconnection, listener: StreamListener): Promise<Outcome> {
+/** Lets the application renew what it sends. When it cannot, that is a failed attempt like any other. */
+async function renew(
+  onUnauthorized: (error: EventwireError) => void | Promise<void>,
+  refused: EventwireError,
+): Promise<Extract<Outcome, { kind: 'cut' }> | undefined> {
+  try {
+    await onUnauthorized(refused)
+    return undefined
+  } catch (cause) {
+    return { kind: 'cut', error: new EventwireError('hook-failed', `onUnauthorized failed: ${messageOf(cause)}`, { cause }) }
+  }
+}
+
+function connectOnce(reconnection: Reconnection, listener: StreamListener): Promise<Outcome> {
   const { options, settings, signal } = reconnection
-  const { credentials, fetch = globalThis.fetch } = options
+  const { fetch = globalThis.fetch } = options
   const lastEventId = reconnection.lastEventId()
+  const request = (): ReturnType<Attempt['request']> => prepare(reconnection, lastEventId)
+  // Called without a receiver: the global fetch refuses any but its own.
+  return connect({ fetch: (input, init) => fetch(input, init), request, settings, signal, lastEventId }, listener)
+}
+
+async function prepare({ url: source, options }: Reconnection, lastEventId: string): ReturnType<Attempt['request']> {
   let url: string | URL
   let headers: Headers
   try {
-    url = await ask(reconnection.url)
+    url = await ask(source)
     headers = new Headers(await ask(options.headers))
     headers.set('accept', 'text/event-stream')
     if (lastEventId) headers.set('last-event-id', byteString(lastEventId))
   } catch (cause) {
-    return {
-      kind: 'cut',
-      error: new EventwireError('hook-failed', `The url or the headers could not be had: ${messageOf(cause)}`, { cause }),
-    }
+    throw new EventwireError('hook-failed', `The url or the headers could not be had: ${messageOf(cause)}`, { cause })
   }
   // Asked of the global fetch only: another one may know what to do with a path.
   if (!options.fetch && !canParse(url)) {
-    return { kind: 'fatal', error: new EventwireError('invalid-option', `${url} is no URL here; outside a page it must be absolute.`) }
+    throw new EventwireError('invalid-option', `${url} is no URL here; outside a page it must be absolute.`)
   }
-  const init: RequestInit = { headers, cache: 'no-store', ...(credentials && { credentials }) }
-  // Called without a receiver: the global fetch refuses any but its own.
-  return connect({ fetch: (input, request) => fetch(input, request), url, init, signal, settings, lastEventId }, listener)
+  const { credentials } = options
+  return { url, init: { headers, cache: 'no-store', ...(credentials && { credentials }) } }
 }
 
 function canParse(url: string | URL): boolean {
@@ -117,6 +129,8 @@ function byteString(text: string): string {
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    // An aborted signal does not say so again.
+    if (signal.aborted) return resolve()
     const done = (): void => {
       clearTimeout(timer)
       signal.removeEventListener('abort', done)

@@ -28,7 +28,9 @@ export async function interpret(response: Response): Promise<Meaning> {
 }
 
 function isEventStream({ headers }: Response): boolean {
-  return /^\s*text\/event-stream\s*(;|$)/i.test(headers.get('content-type') ?? '')
+  // Sent twice, as proxies do, the last one counts (Fetch, "extract a MIME type").
+  const type = headers.get('content-type')?.split(',').at(-1) ?? ''
+  return /^\s*text\/event-stream\s*(;|$)/i.test(type)
 }
 
 async function refusal(response: Response): Promise<EventwireError> {

@@ -4,7 +4,7 @@ import type { Gap } from '../wire/control.ts'
 import { Dispatcher } from './dispatch.ts'
 import { iterate } from './iterate.ts'
 import type { Delivery, Handler } from './lane.ts'
-import { createListeners } from './listeners.ts'
+import { assertFunction, createListeners } from './listeners.ts'
 import { settle, type Source, type SubscriberOptions } from './options.ts'
 import { createPayloads } from './payload.ts'
 import { keepConnected } from './reconnect.ts'
@@ -90,6 +90,7 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
   const statusListeners = createListeners<Status>()
   const gapListeners = createListeners<Gap>()
   const errorListeners = createListeners<EventwireError>()
+  const endListeners = createListeners<Closed>()
   const closing = new AbortController()
   const closed = Promise.withResolvers<Closed>()
   let status: Status = { state: 'connecting', attempt: 1 }
@@ -105,6 +106,7 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
     report(new EventwireError('handler-failed', `${what} threw: ${messageOf(cause)}`, details))
   }
   const setStatus = (next: Status): void => {
+    if (status.state === 'closed') return
     status = next
     statusListeners.tell(next, (cause) => failed('A listener of onStatus', cause))
   }
@@ -112,7 +114,10 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
   const dispatcher = new Dispatcher({
     limit: settings.queue,
     decode: (message) => payloads.decode(message),
-    onGap: (gap) => gapListeners.tell(gap, (cause) => failed('A listener of onGap', cause)),
+    onGap(gap) {
+      const heard = gapListeners.tell(gap, (cause) => failed('A listener of onGap', cause))
+      if (!heard) console.warn(`eventwire: events may have been lost (${gap.reason}), and nobody listens with onGap.`)
+    },
     onInvalid: (error, { id }) => report(Object.assign(error as EventwireError, { id })),
     onHandlerError: (cause, event) => failed(`A handler of event ${JSON.stringify(event.event)}`, cause, event),
     onCommit: (cursor) => {
@@ -123,11 +128,13 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
   const finish = (end: Closed): void => {
     if (status.state === 'closed') return
     closing.abort()
-    dispatcher.stop()
+    // What waits for a handler is kept for one that comes late, unless the application wants no more.
+    if (end.reason === 'aborted') dispatcher.stop()
     options.signal?.removeEventListener('abort', close)
-    if (end.error) report(end.error)
-    setStatus({ state: 'closed', ...end })
     closed.resolve(end)
+    setStatus({ state: 'closed', ...end })
+    if (end.error) report(end.error)
+    endListeners.tell(end, console.error)
   }
   const close = (): void => finish({ reason: 'aborted' })
 
@@ -147,12 +154,13 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
         },
         onMessage(message) {
           received = message.id
-          dispatcher.push(payloads.has(message.event) ? message : { cursor: message.id })
+          if (payloads.has(message.event)) dispatcher.push(message)
+          else dispatcher.pass(message.id)
           return payloads.isLast(message.event)
         },
         onCursor(cursor) {
           received = cursor
-          dispatcher.push({ cursor })
+          dispatcher.pass(cursor)
         },
         onGap: (gap) => dispatcher.push({ gap }),
         onInvalid: report,
@@ -164,18 +172,34 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
   }
 
   const consume = (event: string | undefined, handler: Handler): (() => void) => {
-    if (status.state === 'closed') return () => {}
+    if (status.state === 'closed' && status.reason === 'aborted') return () => {}
     const remove = dispatcher.add(event, handler)
-    if (!started) {
+    if (!started && status.state !== 'closed') {
       started = true
       void start()
     }
     return remove
   }
 
+  /** Calls back when the stream is over and its last event handled; gives the function that calls it off. */
+  const onEnd = (listener: (end: Closed) => void): (() => void) => {
+    const off = endListeners.add(listener)
+    if (status.state === 'closed')
+      void closed.promise.then(async (end) => {
+        await dispatcher.idle()
+        endListeners.tell(end, console.error)
+      })
+    return off
+  }
+
   const on = <N extends EventName<C>>(event: N, handler: EventHandler<C, N>): (() => void) => {
     if (!payloads.has(event))
-      throw new EventwireError('unknown-event', `on(${JSON.stringify(event)}): the contract has no such event.`, { event })
+      throw new EventwireError(
+        'unknown-event',
+        `on(${JSON.stringify(event)}): the contract has no such event. It has: ${Object.keys(contract?.schemas ?? {}).join(', ')}.`,
+        { event },
+      )
+    assertFunction(handler)
     // The dispatcher is untyped; what it hands out under this name is what the contract says of it.
     return consume(event, (delivery) => handler(delivery.data, delivery as EventOf<C, N>))
   }
@@ -186,6 +210,7 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
   return {
     on,
     once(event, handler) {
+      assertFunction(handler)
       const remove = on(event, (data, whole) => {
         remove()
         return handler(data, whole)
@@ -204,6 +229,6 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
     closed: closed.promise,
     close,
     [Symbol.asyncIterator]: () =>
-      iterate({ add: (handler) => consume(undefined, handler), closed: closed.promise }) as AsyncGenerator<EventOf<C>, undefined>,
+      iterate({ add: (handler) => consume(undefined, handler), onEnd }) as AsyncIterableIterator<EventOf<C>, undefined>,
   }
 }

@@ -6,15 +6,21 @@ export type Unvalidated<C extends Contract> = Contract<{
   readonly [N in EventName<C>]: StandardSchemaV1<EventInput<C, N>, AsJson<EventData<C, N>>>
 }>
 
-/** What is left of a value after `JSON.stringify` and `JSON.parse`. */
+type Json = string | number | boolean | null | undefined | readonly Json[] | { readonly [key: string]: Json }
+
+/** What is left of a value after `JSON.stringify` and `JSON.parse`. What is JSON already stays as it is named. */
 type AsJson<T> = unknown extends T
   ? T
-  : T extends { toJSON(): infer J }
-    ? AsJson<J>
-    : T extends bigint | symbol | ((...args: never) => unknown)
-      ? never
-      : T extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
-        ? Record<string, never>
-        : T extends object
-          ? { [K in keyof T]: AsJson<T[K]> }
-          : T
+  : [T] extends [Json]
+    ? T
+    : T extends string | number | boolean | null | undefined
+      ? T
+      : T extends { toJSON(): infer J }
+        ? AsJson<J>
+        : T extends bigint | symbol | ((...args: never) => unknown)
+          ? never
+          : T extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
+            ? Record<string, never>
+            : T extends object
+              ? { [K in keyof T]: AsJson<T[K]> }
+              : T

@@ -137,7 +137,7 @@ test('heartbeats keep a quiet stream open', async () => {
   expect(statuses.filter(({ state }) => state === 'connecting')).toHaveLength(1)
 })
 
-test.each(['$ready', '$gap', '$end'])('a broken %s is reported, and the stream lives on', async (name) => {
+test.each(['$ready', '$gap'])('a broken %s is reported, and the stream lives on', async (name) => {
   const { url } = await serveTcp((socket) =>
     socket.write(`${STREAM_HEAD}event: ${name}\ndata: {broken\n\nevent: ${name}x\ndata: {}\n\ndata: on\n\n`),
   )
@@ -146,6 +146,23 @@ test.each(['$ready', '$gap', '$end'])('a broken %s is reported, and the stream l
   stream.on('message', heard.take)
   await heard.reach(1)
   expect(errors.map(({ code, event }) => [code, event])).toEqual([['invalid-payload', name]])
+})
+
+test('a broken $end is obeyed all the same: whatever it says, it says not to come back', async () => {
+  const { url, attempts } = await serveTcp((socket) => socket.write(`${STREAM_HEAD}event: $end\ndata: {broken\n\n`))
+  const { stream } = subscribe(url)
+  stream.on('message', () => {})
+  expect([await stream.closed, attempts.length]).toEqual([{ reason: 'ended' }, 1])
+})
+
+test('attempts are counted from the last connection that was good', async () => {
+  const { url } = await serveTcp((socket, attempt) => socket.end(attempt === 3 ? `${STREAM_HEAD}data: good\n\n` : STREAM_HEAD))
+  const { stream, statuses, status } = subscribe(url)
+  const counted = status(() => statuses.filter(({ state }) => state === 'open').length === 5)
+  stream.on('message', () => {})
+  await counted
+  const attempts = statuses.flatMap((it) => (it.state === 'connecting' && it.retryAt === undefined ? [it.attempt] : []))
+  expect(attempts.slice(0, 5)).toEqual([1, 2, 3, 1, 2])
 })
 
 test('a terminal event completes the stream, and a plain end does not', async () => {

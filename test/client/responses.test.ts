@@ -13,6 +13,7 @@ test.each([
   ['Text/Event-Stream;charset=latin1'],
   ['text/event-stream;'],
   ['text/event-stream ; x="y"'],
+  ['text/event-stream\r\ncontent-type: text/event-stream'],
 ])('opens on 200 with content type %s', async (type) => {
   const { url } = await serveTcp((socket) =>
     socket.write(`HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\nconnection: close\r\n\r\ndata: hello ü\n\n`),
@@ -153,15 +154,27 @@ test('401 is tried once more after onUnauthorized, with headers asked anew', asy
   expect(attempts).toHaveLength(2)
 })
 
-test('401 again after onUnauthorized is fatal; so is an onUnauthorized that fails', async () => {
+test('401 again after onUnauthorized is fatal; an onUnauthorized that fails is tried again', async () => {
   const { url, attempts } = await serveTcp((socket) => socket.end(response('401 Unauthorized')))
   const first = subscribe(url, { onUnauthorized: () => {} })
   first.stream.on('message', () => {})
   expect((await first.stream.closed).error).toMatchObject({ code: 'bad-status', status: 401 })
   expect(attempts).toHaveLength(2)
-  const second = subscribe(url, { onUnauthorized: () => Promise.reject(new Error('no password')) })
+  const second = subscribe(url, { onUnauthorized: () => Promise.reject(new Error('no network')) })
+  const failed = second.status((it) => it.state === 'connecting' && it.attempt === 3 && it.retryAt !== undefined)
   second.stream.on('message', () => {})
-  expect((await second.stream.closed).error).toMatchObject({ code: 'hook-failed', message: 'onUnauthorized failed: no password' })
+  expect(await failed).toMatchObject({ error: { code: 'hook-failed', message: 'onUnauthorized failed: no network' } })
+})
+
+test('401 may come again after an outage, and is met again', async () => {
+  const statuses = ['401 Unauthorized', '503 Service Unavailable', '401 Unauthorized', '204 No Content']
+  const { url } = await serveTcp((socket, attempt) =>
+    socket.end(`HTTP/1.1 ${statuses[attempt - 1]}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`),
+  )
+  let renewals = 0
+  const { stream } = subscribe(url, { onUnauthorized: () => void renewals++ })
+  stream.on('message', () => {})
+  expect([await stream.closed, renewals]).toEqual([{ reason: 'ended' }, 2])
 })
 
 test.each([301, 302, 303, 307, 308])('follows a redirect: %i', async (status) => {
@@ -194,7 +207,14 @@ test('closes on a response that never comes, after connectTimeout, and tries aga
   const heard = collector<string>()
   stream.on('message', heard.take)
   await heard.reach(1)
-  expect(statuses[1]).toMatchObject({ error: { code: 'timeout', message: `${url} gave no response within 50 ms.` } })
+  expect(statuses[1]).toMatchObject({ error: { code: 'timeout', message: `No response from ${url} within 50 ms.` } })
+})
+
+test('closes on headers that never come, too', async () => {
+  const { stream, status } = subscribe('http://127.0.0.1:1/', { connectTimeout: 50, headers: () => new Promise<Headers>(() => {}) })
+  const failed = status((it) => it.state === 'connecting' && it.error !== undefined)
+  stream.on('message', () => {})
+  expect(await failed).toMatchObject({ error: { code: 'timeout', message: 'No response within 50 ms.' } })
 })
 
 test('a url that cannot be, and a source that throws, are said in the status', async () => {
@@ -216,6 +236,7 @@ test.each([
   ['connectTimeout', { connectTimeout: 0 }],
   ['idleTimeout', { idleTimeout: -5 }],
   ['limits.queue', { limits: { queue: 0 } }],
+  ['headers', { headers: { 'x-name': 'no\nheader' } }],
 ])('refuses a bad option and names it: %s', (name, options) => {
   expect(() => subscribe('http://127.0.0.1:1/', options)).toThrow(name)
 })

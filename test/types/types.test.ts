@@ -263,6 +263,20 @@ describe('with types alone, where nothing is transformed', () => {
        type Proof = Expect<Equal<typeof trade, Trade>>
      })`,
   )
+  accepts(
+    'brands, any JSON and recursive types stay what they are',
+    `interface Tree { name: string; kids: Tree[] }
+     const odd = defineEvents({ odd: z.object({ id: z.string().brand<'Id'>(), n: z.number().brand<'N'>(), json: z.json() }), tree: z.custom<Tree>() })
+     const told = createSubscriber<typeof odd>('/odd')
+     told.on('odd', ({ id, n, json }) => {
+       const plain: [string, number, z.util.JSONType] = [id, n, json]
+       return plain
+     })
+     told.on('tree', (tree) => {
+       const same: Tree = tree
+       return same
+     })`,
+  )
   refuses(
     'a date is text',
     `${contract}

@@ -1,0 +1,133 @@
+import type { Socket } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import * as z from 'zod'
+import { defineEvents } from 'eventwire'
+import { createSubscriber } from 'eventwire/client'
+import { serveTcp, STREAM_HEAD } from '../support/serve.ts'
+import { collector, subscribe } from '../support/subscribe.ts'
+
+const block = (n: number): string => `id: e-${n}\ndata: ${n}\n\n`
+const GAP = 'event: $gap\ndata: {"reason":"overflow","requested":"e-2","oldest":"e-9"}\n\n'
+
+/** A stream whose bytes the test writes. */
+async function scripted(): Promise<{ url: string; write(text: string): Promise<void> }> {
+  const opened = Promise.withResolvers<Socket>()
+  const { url } = await serveTcp((socket) => {
+    socket.write(STREAM_HEAD)
+    opened.resolve(socket)
+  })
+  return { url, write: async (text) => void (await opened.promise).write(text) }
+}
+
+test('does not pass an event that waited for a handler which was removed', async () => {
+  const { url, write } = await scripted()
+  const { stream } = subscribe(url)
+  const begun = collector<string>()
+  let finish = (): void => {}
+  const off = stream.on('message', (text) => {
+    begun.take(text)
+    return new Promise<void>((resolve) => (finish = resolve))
+  })
+  await write(`${block(1)}${block(2)}id: e-3\n\n`)
+  await begun.reach(1)
+  off()
+  finish()
+  const rest = collector<string>()
+  await new Promise(setImmediate)
+  expect(stream.lastEventId).toBe('e-1')
+  stream.on('message', rest.take)
+  expect(await rest.reach(1)).toEqual(['2'])
+  expect(stream.lastEventId).toBe('e-3')
+})
+
+test('does not pass what a loop left behind', async () => {
+  const { url, write } = await scripted()
+  const { stream } = subscribe(url)
+  void write(`${block(1)}${block(2)}id: e-3\n\n`)
+  for await (const { id } of stream) {
+    expect(id).toBe('e-1')
+    break
+  }
+  await new Promise(setImmediate)
+  expect(stream.lastEventId).toBe('e-1')
+})
+
+test('an event is heard once by a handler, in whatever order handlers are removed', async () => {
+  const { url, write } = await scripted()
+  const { stream } = subscribe(url)
+  const heard = collector<string>()
+  const offQuick = stream.on('message', heard.take)
+  const offSlow = stream.on('message', () => new Promise<void>(() => {}))
+  await write(block(1) + block(2) + block(3))
+  await heard.reach(3)
+  offQuick()
+  offSlow()
+  stream.on('message', heard.take)
+  await write(block(4))
+  expect(await heard.reach(4)).toEqual(['1', '2', '3', '4'])
+})
+
+test('a gap is told behind what came before it, slow handlers included', async () => {
+  const { url, write } = await scripted()
+  const { stream } = subscribe(url)
+  const told = collector<string>()
+  stream.on('message', async (text) => {
+    told.take(text)
+    await new Promise(setImmediate)
+  })
+  stream.onGap(({ reason }) => told.take(reason))
+  await write(block(1) + block(2) + GAP + block(9))
+  expect(await told.reach(4)).toEqual(['1', '2', 'overflow', '9'])
+})
+
+test('a gap that nobody listens for is said on the console', async () => {
+  const said = collector<unknown>()
+  const { warn } = console
+  console.warn = said.take
+  onTestFinished(() => void (console.warn = warn))
+  const { url, write } = await scripted()
+  const stream = createSubscriber(url)
+  onTestFinished(() => stream.close())
+  stream.on('message', () => {})
+  await write(GAP)
+  expect((await said.reach(1))[0]).toBe('eventwire: events may have been lost (overflow), and nobody listens with onGap.')
+})
+
+/** A schema that is asked, and answers when the test says so. */
+function slowSchema() {
+  const asked = collector<() => void>()
+  const schema = z.string().refine(() => new Promise<boolean>((resolve) => asked.take(() => resolve(true))))
+  return { events: defineEvents({ message: schema }, { deserialize: String }), asked }
+}
+
+test('an event under validation when its only handler leaves waits for the next', async () => {
+  const { url, write } = await scripted()
+  const { events, asked } = slowSchema()
+  const stream = createSubscriber(events, url)
+  onTestFinished(() => stream.close())
+  const off = stream.on('message', () => {})
+  await write(block(1))
+  const [answer] = await asked.reach(1)
+  off()
+  answer!()
+  await new Promise(setImmediate)
+  expect(stream.lastEventId).toBe('')
+  const heard = collector<string>()
+  stream.on('message', heard.take)
+  ;(await asked.reach(2))[1]!()
+  expect(await heard.reach(1)).toEqual(['1'])
+})
+
+test('an event under validation when the subscriber is closed is neither handled nor committed', async () => {
+  const { url, write } = await scripted()
+  const { events, asked } = slowSchema()
+  const stream = createSubscriber(events, url)
+  const heard: string[] = []
+  stream.on('message', (text) => heard.push(text))
+  await write(block(1))
+  const [answer] = await asked.reach(1)
+  stream.close()
+  answer!()
+  await new Promise(setImmediate)
+  expect([heard, stream.lastEventId]).toEqual([[], ''])
+})
