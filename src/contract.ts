@@ -32,9 +32,9 @@ export interface Contract<S extends EventSchemas = EventSchemas> {
   /** The events declared with {@link text}. */
   readonly text: readonly string[]
   /**
-   * Validates what an application emits and gives the text that crosses the wire; a promise when the schema is
-   * asynchronous. Until an event has succeeded once, it also checks that the schema accepts its own output.
-   * Fails with `unknown-event`, `invalid-payload` or `one-way-schema`.
+   * Validates what an application emits and gives the text that crosses the wire; a promise when the schema is asynchronous.
+   * The first 32 of each event also prove that the schema accepts its own output. Fails with `unknown-event`,
+   * `invalid-payload` or `one-way-schema`.
    */
   serialize(event: string, input: unknown): string | Promise<string>
   /** Reads the text of an event and validates it; a promise when the schema is asynchronous. Fails with `unknown-event` or `invalid-payload`. */
@@ -50,7 +50,7 @@ export type EventInput<C extends Contract, N extends EventName<C>> = StandardSch
 /** What `on` gives for event `N`: the output of its schema. */
 export type EventData<C extends Contract, N extends EventName<C>> = StandardSchemaV1.InferOutput<C['schemas'][N]>
 
-/** Any event of a contract, as a union discriminated by `event`. `id` is its cursor, `''` when it has none. */
+/** Any event of a contract, as a union discriminated by `event`. `id` is the last event id in force: its own, or that of the event before it. */
 export type EventOf<C extends Contract, N extends EventName<C> = EventName<C>> = {
   [K in N]: { readonly event: K; readonly data: EventData<C, K>; readonly id: string }
 }[N]
@@ -64,6 +64,9 @@ export interface TextSchema extends StandardSchemaV1<string, string> {
 const TEXT: unique symbol = Symbol.for('eventwire.text')
 const CONTRACT: unique symbol = Symbol.for('eventwire.contract')
 
+/** How many emits of an event prove its schema; the first alone may be null, empty, or a branch that transforms nothing. */
+const PROOFS = 32
+
 /**
  * States the events of a stream once, for server and client.
  *
@@ -76,12 +79,11 @@ const CONTRACT: unique symbol = Symbol.for('eventwire.contract')
 export function defineEvents<const S extends EventSchemas>(schemas: S, options: ContractOptions<keyof S & string> = {}): Contract<S> {
   const { name, ends = [], serialize = JSON.stringify, deserialize = JSON.parse } = options
   const events = ownSchemas(schemas)
-  for (const end of ends) {
-    if (!events.has(end))
-      throw new EventwireError('invalid-contract', `ends: ${quote(end)} is not an event of this contract. ${listing(events)}`)
-  }
+  const stray = ends.find((end) => !events.has(end))
+  if (stray !== undefined)
+    throw new EventwireError('invalid-contract', `ends: ${quote(stray)} is not an event of this contract. ${listing(events)}`)
   const raw = [...events].filter(([, schema]) => TEXT in schema).map(([event]) => event)
-  const proven = new Set<string>()
+  const proofs = new Map<string, number>()
 
   const schemaOf = (event: string): StandardSchemaV1 => {
     const schema = events.get(event)
@@ -104,12 +106,10 @@ export function defineEvents<const S extends EventSchemas>(schemas: S, options: 
   const prove = (event: string, schema: StandardSchemaV1, written: string): string | Promise<string> => {
     const compare = (again: string): string => {
       if (again !== written) throw new Error('read again, the value came out different')
-      proven.add(event)
+      proofs.set(event, (proofs.get(event) ?? 0) + 1)
       return written
     }
-    const refuse = (cause: unknown): never => {
-      throw oneWay(event, cause)
-    }
+    const refuse = (cause: unknown): never => refuseOneWay(event, cause)
     try {
       const again = then(validate(event, schema, read(event, written)), (data) => compare(write(event, data)))
       return again instanceof Promise ? again.catch(refuse) : again
@@ -128,7 +128,7 @@ export function defineEvents<const S extends EventSchemas>(schemas: S, options: 
       const schema = schemaOf(event)
       return then(validate(event, schema, input), (data) => {
         const written = write(event, data)
-        return proven.has(event) ? written : prove(event, schema, written)
+        return (proofs.get(event) ?? 0) < PROOFS ? prove(event, schema, written) : written
       })
     },
     deserialize(event, written) {
@@ -224,10 +224,10 @@ function unusable(event: string, fault: string, cause: unknown): EventwireError 
   return new EventwireError('invalid-payload', `The data of event ${quote(event)} ${fault}: ${messageOf(cause)}`, { event, cause })
 }
 
-function oneWay(event: string, cause: unknown): EventwireError {
+function refuseOneWay(event: string, cause: unknown): never {
   const issues = cause instanceof EventwireError ? (cause.issues ?? []) : []
   const found = issues.length > 0 ? formatIssues(issues) : messageOf(cause)
-  return new EventwireError(
+  throw new EventwireError(
     'one-way-schema',
     `The schema of event ${quote(event)} does not survive the wire: ${found}. Clients validate what the server sends with the ` +
       'same schema, so its output must be valid input that stays as it is. Transform before emit, or in the handler.',

@@ -54,7 +54,8 @@ export class EventwireError extends Error {
 
   /** True for an `EventwireError` of another copy of the package too: ESM and CJS may both be loaded. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (this !== EventwireError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    // A subclass inherits this method, and asks for its own instances.
+    if (!Object.hasOwn(this, Symbol.hasInstance)) return Function.prototype[Symbol.hasInstance].call(this, value)
     return typeof value === 'object' && value !== null && BRAND in value
   }
 
