@@ -64,6 +64,16 @@ export class EventwireError extends Error {
   }
 }
 
+/** Runs what the application gave. What it throws, and what a promise that it returns rejects with, goes to `onFailure`. */
+export function guard(run: () => unknown, onFailure: (error: unknown) => void): void {
+  try {
+    const result = run()
+    if (result instanceof Promise) result.catch(onFailure)
+  } catch (error) {
+    onFailure(error)
+  }
+}
+
 /** The text of anything that was thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)

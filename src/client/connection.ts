@@ -3,7 +3,7 @@ import type { Gap, Ready } from '../wire/control.ts'
 import { createDecoder, MAX_DELAY, type DecodedMessage } from '../wire/decode.ts'
 import { isControl, readControl, type Control } from './control.ts'
 import type { Settings } from './options.ts'
-import { interpret, type Meaning } from './response.ts'
+import { interpret, whenAborted, type Meaning } from './response.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
 
 /** Uptime in ms after which a connection counts as healthy though it brought no event. */
@@ -67,13 +67,14 @@ export async function connect(attempt: Attempt, listener: StreamListener): Promi
   signal.addEventListener('abort', abort)
   try {
     if (signal.aborted) return { kind: 'cut' }
-    const meaning = await interpret(await unlessAborted(respond(), controller.signal))
+    const meaning = await unlessAborted(
+      respond().then((response) => interpret(response, controller.signal)),
+      controller.signal,
+    )
     clearTimeout(timer)
-    if (signal.aborted) return { kind: 'cut' }
     if (meaning.kind !== 'stream') return meaning
     healthy = setTimeout(() => listener.onHealthy(), HEALTHY)
     if (idleTimeout !== 'auto') watchdog.arm(idleTimeout)
-    listener.onOpen()
     const outcome = await read(meaning.body, attempt, listener, watchdog, controller.signal)
     controller.signal.throwIfAborted()
     return outcome
@@ -89,15 +90,15 @@ export async function connect(attempt: Attempt, listener: StreamListener): Promi
   }
 }
 
-/** The response, unless the signal aborts first: the url, the headers or a fetch of one's own need not heed it. */
-async function unlessAborted(response: Promise<Response>, signal: AbortSignal): Promise<Response> {
+/** The meaning of the response, unless the signal aborts first: the url, the headers or a fetch of one's own need not heed it. */
+async function unlessAborted(meaning: Promise<Meaning>, signal: AbortSignal): Promise<Meaning> {
   const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error))
+    whenAborted(signal, () => reject(signal.reason as Error))
   })
   try {
-    return await Promise.race([response, aborted])
+    return await Promise.race([meaning, aborted])
   } catch (error) {
-    response.then(({ body }) => body?.cancel()).catch(() => {})
+    meaning.then((late) => (late.kind === 'stream' ? late.body.cancel() : undefined)).catch(() => {})
     throw error
   }
 }
@@ -119,7 +120,8 @@ async function read(
   const { idleTimeout, eventBytes, idBytes } = attempt.settings
   const reader = body.getReader()
   // A fetch of one's own need not end its body with the signal; this ends a read that waits.
-  signal.addEventListener('abort', () => void reader.cancel().catch(() => {}))
+  whenAborted(signal, () => void reader.cancel().catch(() => {}))
+  listener.onOpen()
   let outcome: Outcome | undefined
 
   const control = (message: DecodedMessage): void => {

@@ -70,7 +70,10 @@ export class Dispatcher {
 
   /** Resolves when all has been handled but what waits for a handler that is not there. */
   async idle(): Promise<void> {
-    await this.#until(() => !this.#decoding && this.#tasks.length === 0 && (this.#inbox.length === 0 || this.#lanes.size === 0))
+    const running = (item: Item): boolean => 'running' in item && item.running > 0
+    await this.#until(
+      () => !this.#decoding && this.#tasks.length === 0 && (this.#lanes.size === 0 ? !this.#inbox.some(running) : this.#inbox.length === 0),
+    )
   }
 
   /** Hands out nothing more. What was not handled stays uncommitted, for whoever resumes from the cursor. */
@@ -105,7 +108,6 @@ export class Dispatcher {
         this.#commit()
       } else {
         if (this.#lanes.size === 0) break
-        this.#inbox.shift()
         this.#read(item)
       }
     }
@@ -113,23 +115,27 @@ export class Dispatcher {
     this.#wake()
   }
 
+  /** Reads the message at the head of the inbox, which stays there while an asynchronous schema looks at it. */
   #read(message: DecodedMessage): void {
+    const take = (then: () => void): void => {
+      this.#inbox.shift()
+      then()
+    }
     // What nobody listens to is not even read.
-    if (this.#lanesFor(message.event).length === 0) return this.#hand(nothing(message.id), [])
+    if (this.#lanesFor(message.event).length === 0) return take(() => this.#hand(nothing(message.id), []))
     let data: unknown
     try {
       data = this.#options.decode(message)
     } catch (error) {
-      return this.#refuse(message, error)
+      return take(() => this.#refuse(message, error))
     }
-    if (!(data instanceof Promise)) return this.#accept(message, data)
+    if (!(data instanceof Promise)) return take(() => this.#accept(message, data))
     this.#decoding = true
     const settled = (then: () => void): void => {
       this.#decoding = false
       if (this.#stopped) return
-      // Its handlers have left in the meantime, and there is no other: it waits for the next.
-      if (this.#lanes.size === 0) this.#inbox.unshift(message)
-      else then()
+      // Otherwise its handlers have left in the meantime, and it is read again when its turn comes.
+      if (this.#inbox[0] === message && this.#lanes.size > 0) take(then)
       this.#pump()
     }
     void data.then(
@@ -144,8 +150,11 @@ export class Dispatcher {
   }
 
   #refuse(message: DecodedMessage, error: unknown): void {
+    // It has its place before it is reported: whoever hears of it may remove handlers.
+    const task = { ...nothing(message.id), running: 1 }
+    this.#tasks.push(task)
     this.#options.onInvalid(error, message)
-    this.#hand(nothing(message.id), [])
+    this.#finish(task)
   }
 
   #hand(task: Task, lanes: readonly Lane[]): void {
@@ -157,16 +166,20 @@ export class Dispatcher {
   }
 
   /**
-   * Lets go of events that waited for a handler which was removed. When it was the last handler, those that none has taken
-   * wait for the next one, and what is behind them waits in line with them: the cursor must not pass them.
+   * Lets go of events that waited for a handler which was removed. Those that no other handler was given go back into the
+   * inbox, and what is behind them waits in line with them: the cursor must not pass them. Only when a handler that is still
+   * there has already gone on to later ones are they dropped: it would hear them out of order.
    */
   #release(waiting: readonly Task[]): void {
-    const returned = this.#lanes.size === 0 && !this.#stopped ? waiting.filter(({ taken }) => !taken) : []
-    if (returned.length > 0) {
-      const line = this.#tasks.splice(this.#tasks.indexOf(returned[0]!))
-      this.#inbox.unshift(...line.map((task) => (returned.includes(task) ? task.message : task)))
-    }
-    for (const task of waiting) if (!returned.includes(task)) this.#finish(task)
+    const returned = waiting.filter(({ taken, running }) => !taken && running === 1)
+    const first = this.#tasks.indexOf(returned[0]!)
+    const line = first < 0 ? [] : this.#tasks.slice(first)
+    const inOrder = this.#lanes.size === 0 || line.every((task) => !task.taken)
+    const back = !this.#stopped && inOrder ? line : []
+    this.#tasks.length -= back.length
+    this.#inbox.unshift(...back.map((task) => (returned.includes(task) ? task.message : task)))
+    for (const task of waiting) if (back.length === 0 || !returned.includes(task)) this.#finish(task)
+    queueMicrotask(() => this.#pump())
   }
 
   #finish(task: Task): void {
@@ -209,5 +222,5 @@ export class Dispatcher {
 /** A task without an event to hand out: it only moves the cursor, in its turn. */
 function nothing(cursor: string): Task {
   const event = { event: '', data: '', id: cursor }
-  return { message: event, event, taken: true, running: 0 }
+  return { message: event, event, taken: false, running: 0 }
 }

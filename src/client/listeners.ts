@@ -1,4 +1,4 @@
-import { EventwireError } from '../errors.ts'
+import { EventwireError, guard } from '../errors.ts'
 
 /** The listeners of one kind of notice. */
 export interface Listeners<T> {
@@ -22,13 +22,7 @@ export function createListeners<T>(): Listeners<T> {
     tell(value, onThrow) {
       // Those there are now: one that adds another while it is told would never come to an end.
       const told = [...boxes]
-      for (const box of told) {
-        try {
-          if (boxes.has(box)) box.listener(value)
-        } catch (error) {
-          onThrow(error)
-        }
-      }
+      for (const box of told) if (boxes.has(box)) guard(() => box.listener(value), onThrow)
       return told.length > 0
     },
   }

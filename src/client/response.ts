@@ -14,17 +14,23 @@ export type Meaning =
   | { readonly kind: 'fatal'; readonly error: EventwireError }
 
 /** The table of what each response means. Where it holds no stream, its body is read no further than an excerpt. */
-export async function interpret(response: Response): Promise<Meaning> {
+export async function interpret(response: Response, signal: AbortSignal): Promise<Meaning> {
   const { status, body } = response
   if (status === 204) return { kind: 'ended' }
   if (status === 200 && isEventStream(response) && body) return { kind: 'stream', body }
 
-  const error = await refusal(response)
+  const error = await refusal(response, signal)
   if (status === 401 || status === 403) return { kind: 'unauthorized', error }
   if (status === 408 || status === 425 || status === 429 || status >= 500) {
     return { kind: 'retry', error, after: retryAfter(response.headers.get('retry-after')) }
   }
   return { kind: 'fatal', error }
+}
+
+/** Calls back when the signal aborts, also if it has already: then it would not say so again. */
+export function whenAborted(signal: AbortSignal, then: () => void): void {
+  if (signal.aborted) then()
+  else signal.addEventListener('abort', then)
 }
 
 function isEventStream({ headers }: Response): boolean {
@@ -33,9 +39,9 @@ function isEventStream({ headers }: Response): boolean {
   return /^\s*text\/event-stream\s*(;|$)/i.test(type)
 }
 
-async function refusal(response: Response): Promise<EventwireError> {
+async function refusal(response: Response, signal: AbortSignal): Promise<EventwireError> {
   const { status, url, headers } = response
-  const body = await excerpt(response)
+  const body = await excerpt(response, signal)
   if (status === 200) {
     const type = headers.get('content-type') ?? 'none'
     return new EventwireError(
@@ -47,10 +53,11 @@ async function refusal(response: Response): Promise<EventwireError> {
   return new EventwireError('bad-status', `${url} answered with status ${status}.`, { status, body })
 }
 
-async function excerpt({ body }: Response): Promise<string> {
+async function excerpt({ body }: Response, signal: AbortSignal): Promise<string> {
   if (!body) return ''
   const reader = body.getReader()
   const decoder = new TextDecoder()
+  whenAborted(signal, () => void reader.cancel().catch(() => {}))
   let text = ''
   try {
     for (let size = 0; size < EXCERPT_BYTES;) {

@@ -217,7 +217,11 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
       })
       return remove
     },
-    onStatus: statusListeners.add,
+    onStatus(listener) {
+      assertFunction(listener)
+      // A listener before this one may have closed the stream: what it would be told is no longer so.
+      return statusListeners.add((told) => (told === status ? listener(told) : undefined))
+    },
     onGap: gapListeners.add,
     onError: errorListeners.add,
     get status() {

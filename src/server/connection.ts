@@ -194,7 +194,8 @@ export class StreamConnection implements SinkListener {
     try {
       return this.sink.write(bytes)
     } catch {
-      this.sink.destroy()
+      // Later: its end tells the application, which may emit while the others have yet to be written to.
+      queueMicrotask(() => this.sink.destroy())
       return false
     }
   }

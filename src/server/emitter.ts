@@ -1,5 +1,5 @@
 import { isContract, type Contract, type EventInput, type EventName } from '../contract.ts'
-import { EventwireError, messageOf } from '../errors.ts'
+import { EventwireError, guard, messageOf } from '../errors.ts'
 import { encode } from '../wire/encode.ts'
 import { StreamConnection } from './connection.ts'
 import { Fanout } from './fanout.ts'
@@ -86,20 +86,15 @@ export function createEmitter<C extends Contract>(contract: C, options: EmitterO
   let closed = false
 
   const report = (error: unknown): void => {
-    try {
-      onError(error instanceof EventwireError ? error : new EventwireError('hook-failed', messageOf(error), { cause: error }))
-    } catch (failure) {
-      console.error(failure)
-    }
+    const told = error instanceof EventwireError ? error : new EventwireError('hook-failed', messageOf(error), { cause: error })
+    guard(() => onError(told), console.error)
   }
 
-  const notify = (hook: ((connection: Connection<C>) => void) | undefined, connection: Connection<C>): void => {
-    try {
-      hook?.(connection)
-    } catch (error) {
-      report(new EventwireError('hook-failed', `A hook of the emitter threw: ${messageOf(error)}`, { cause: error }))
-    }
-  }
+  const notify = (hook: EmitterOptions<C>['onConnect'], connection: Connection<C>): void =>
+    guard(
+      () => hook?.(connection),
+      (cause) => report(new EventwireError('hook-failed', `A hook of the emitter threw: ${messageOf(cause)}`, { cause })),
+    )
 
   /** What `emit` and `send` return: done at once where that is possible, and reported if it fails unheard. */
   const outcome = <T>(work: () => T | Promise<T>): Promise<T> => {

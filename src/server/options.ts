@@ -26,9 +26,9 @@ export interface EmitterOptions<C extends Contract = Contract> {
   /** Hears what nobody else is told: failed emits that are not awaited, hooks that throw, bad options of a request. Default: `console.error`. */
   onError?: ((error: EventwireError) => void) | undefined
   /** A connection has opened. What it is sent here comes after `$ready` and before any event of the log. */
-  onConnect?: ((connection: Connection<C>) => void) | undefined
+  onConnect?: ((connection: Connection<C>) => void | Promise<void>) | undefined
   /** A connection is gone, whoever ended it. */
-  onDisconnect?: ((connection: Connection<C>) => void) | undefined
+  onDisconnect?: ((connection: Connection<C>) => void | Promise<void>) | undefined
 }
 
 /** Limits of {@link EmitterOptions}. */

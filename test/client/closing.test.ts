@@ -151,3 +151,58 @@ test('an iterator that waits can be returned from, and eats no event', async () 
   stream.on('message', heard.take)
   expect(await heard.reach(1)).toEqual(['c'])
 })
+
+test('a listener is not told what another one has made untrue', async () => {
+  const { url } = await serveTcp((socket) => socket.write(STREAM_HEAD))
+  const { stream } = subscribe(url)
+  stream.onStatus(({ state }) => {
+    if (state === 'open') stream.close()
+  })
+  const later: string[] = []
+  stream.onStatus(({ state }) => later.push(state))
+  stream.on('message', () => {})
+  await stream.closed
+  expect(later).toEqual(['connecting', 'closed'])
+})
+
+test('close() as soon as the stream opens lets go of a body whose fetch does not heed its signal', async () => {
+  const cancelled = Promise.withResolvers<void>()
+  const { stream } = subscribe('http://127.0.0.1:1/', {
+    fetch: async () =>
+      new Response(new ReadableStream({ cancel: () => cancelled.resolve() }), { headers: { 'content-type': 'text/event-stream' } }),
+  })
+  stream.onStatus(({ state }) => {
+    if (state === 'open') stream.close()
+  })
+  stream.on('message', () => {})
+  await cancelled.promise
+})
+
+test('a refusal whose body never ends is given up after connectTimeout, and tried again', async () => {
+  let asked = 0
+  const { stream, status } = subscribe('http://127.0.0.1:1/', {
+    connectTimeout: 50,
+    fetch: async () => {
+      asked++
+      return new Response(new ReadableStream(), { status: 503 })
+    },
+  })
+  const again = status((it) => it.state === 'connecting' && it.attempt === 3)
+  stream.on('message', () => {})
+  expect(await again).toMatchObject({ error: { code: 'timeout' } })
+  expect(asked).toBe(2)
+})
+
+test('a listener that rejects is reported like one that throws', async () => {
+  const { url } = await serveTcp((socket) => socket.write(STREAM_HEAD))
+  const { stream, errors, status } = subscribe(url)
+  const open = status(({ state }) => state === 'open')
+  const rejecting = async ({ state }: Status): Promise<void> => {
+    if (state === 'open') throw new Error('later')
+  }
+  stream.onStatus(rejecting)
+  stream.on('message', () => {})
+  await open
+  await new Promise(setImmediate)
+  expect(errors.map(({ code, message }) => [code, message])).toEqual([['handler-failed', 'A listener of onStatus threw: later']])
+})

@@ -131,3 +131,75 @@ test('an event under validation when the subscriber is closed is neither handled
   await new Promise(setImmediate)
   expect([heard, stream.lastEventId]).toEqual([[], ''])
 })
+
+test('does not pass what waits when the report of an invalid event removes the last handler', async () => {
+  const { url, write } = await scripted()
+  const events = defineEvents({ message: z.string().regex(/^\d$/) }, { deserialize: String })
+  const stream = createSubscriber(events, url)
+  onTestFinished(() => stream.close())
+  const begun = collector<string>()
+  const gate = Promise.withResolvers<void>()
+  const off = stream.on('message', (text) => {
+    begun.take(text)
+    return gate.promise
+  })
+  const reported = collector<string>()
+  stream.onError(({ code }) => {
+    off()
+    reported.take(code)
+  })
+  await write(`${block(1)}${block(2)}id: e-3\ndata: bad\n\n`)
+  await reported.reach(1)
+  gate.resolve()
+  await new Promise(setImmediate)
+  expect(stream.lastEventId).toBe('e-1')
+  const rest = collector<string>()
+  stream.on('message', rest.take)
+  expect(await rest.reach(1)).toEqual(['2'])
+  expect(stream.lastEventId).toBe('e-3')
+})
+
+test('keeps the order when handlers change while an asynchronous schema looks at a later event', async () => {
+  const { url, write } = await scripted()
+  const { events, asked } = slowSchema()
+  const stream = createSubscriber(events, url)
+  onTestFinished(() => stream.close())
+  const gate = Promise.withResolvers<void>()
+  const off = stream.on('message', () => gate.promise)
+  await write(block(1) + block(2) + block(3))
+  ;(await asked.reach(1))[0]!()
+  ;(await asked.reach(2))[1]!()
+  const [, , third] = await asked.reach(3)
+  off()
+  const heard = collector<string>()
+  stream.on('message', heard.take)
+  third!()
+  gate.resolve()
+  // They are looked at again for the new handler.
+  for (let i = 4; heard.items.length < 2; i++) {
+    ;(await asked.reach(i))[i - 1]!()
+    await new Promise(setImmediate)
+  }
+  expect(heard.items).toEqual(['2', '3'])
+  expect(stream.lastEventId).toBe('e-3')
+})
+
+test('an event that waited for a handler goes to the one that takes its place', async () => {
+  const { url, write } = await scripted()
+  const { stream } = subscribe(url)
+  const heard = collector<string>()
+  const gate = Promise.withResolvers<void>()
+  const off = stream.on('message', (text) => {
+    heard.take(`old ${text}`)
+    return gate.promise
+  })
+  const arrived = collector<string>()
+  stream.on('price', ({ symbol }) => arrived.take(symbol))
+  await write(`${block(1)}${block(2)}`)
+  await heard.reach(1)
+  stream.on('message', (text) => heard.take(`new ${text}`))
+  off()
+  gate.resolve()
+  await write(block(3))
+  expect(await heard.reach(3)).toEqual(['old 1', 'new 2', 'new 3'])
+})

@@ -131,6 +131,23 @@ test('an onError that throws, and hooks that throw, harm nobody', async () => {
   expect(unhandled).toEqual([])
 })
 
+test('a hook that rejects goes to onError like one that throws', async () => {
+  const unhandled = unhandledRejections()
+  const heard = Promise.withResolvers<EventwireError>()
+  const emitter = createEmitter(market, {
+    onError: heard.resolve,
+    onConnect: async () => {
+      throw new Error('no database')
+    },
+  })
+  const reader = (await emitter.handle(new Request('http://localhost/events'))).body!.getReader()
+  await reader.read()
+  expect(await heard.promise).toMatchObject({ code: 'hook-failed', message: 'A hook of the emitter threw: no database' })
+  await new Promise(setImmediate)
+  expect(unhandled).toEqual([])
+  await emitter.close()
+})
+
 test('keeps the order of the calls when schemas are asynchronous', async () => {
   const gates: (() => void)[] = []
   const slow = z.string().refine(async (value) => {

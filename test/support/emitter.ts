@@ -26,13 +26,13 @@ export async function serveEmitter(options: EmitterOptions<Market> = {}): Promis
     ...options,
     onConnect(connection) {
       connections.add(connection)
-      options.onConnect?.(connection)
       change()
+      return options.onConnect?.(connection)
     },
     onDisconnect(connection) {
       connections.delete(connection)
-      options.onDisconnect?.(connection)
       change()
+      return options.onDisconnect?.(connection)
     },
   })
   const served = await serve((request, response) => emitter.handleNode(request, response, topicsOf(request.url)))
