@@ -3,7 +3,7 @@ import { EventwireError, guard } from '../errors.ts'
 /** The listeners of one kind of notice. */
 export interface Listeners<T> {
   /** Adds a listener; gives the function that removes it, which may be called again. */
-  readonly add: (listener: (value: T) => void) => () => void
+  readonly add: (listener: (value: T) => unknown) => () => void
   /** Tells all of them. One that throws stops no other: what it threw goes to `onThrow`. False when there was none. */
   readonly tell: (value: T, onThrow: (error: unknown) => void) => boolean
 }
@@ -11,7 +11,7 @@ export interface Listeners<T> {
 /** Makes an empty set of listeners. */
 export function createListeners<T>(): Listeners<T> {
   // Each has a box of its own, so that the same function added twice is called twice.
-  const boxes = new Set<{ readonly listener: (value: T) => void }>()
+  const boxes = new Set<{ readonly listener: (value: T) => unknown }>()
   return {
     add(listener) {
       assertFunction(listener)

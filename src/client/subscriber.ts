@@ -41,11 +41,11 @@ export interface Subscriber<C extends Contract> extends AsyncIterable<EventOf<C>
   /** Like `on`, for the next such event only. */
   once<N extends EventName<C>>(event: N, handler: EventHandler<C, N>): () => void
   /** Calls `listener` whenever `status` changes. Gives a function that removes it. */
-  onStatus(listener: (status: Status) => void): () => void
+  onStatus(listener: (status: Status) => unknown): () => void
   /** Calls `listener` when events may have been lost, in its place among the events. Gives a function that removes it. */
-  onGap(listener: (gap: Gap) => void): () => void
+  onGap(listener: (gap: Gap) => unknown): () => void
   /** Calls `listener` for invalid payloads, handlers that throw, and the fault that closed the stream. Without one they go to `console.error`. Gives a function that removes it. */
-  onError(listener: (error: EventwireError) => void): () => void
+  onError(listener: (error: EventwireError) => unknown): () => void
   readonly status: Status
   /** The cursor: the id of the last event that all handlers have finished with, and all before it. `''` when there is none. */
   readonly lastEventId: string
