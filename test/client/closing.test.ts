@@ -206,3 +206,40 @@ test('a listener that rejects is reported like one that throws', async () => {
   await new Promise(setImmediate)
   expect(errors.map(({ code, message }) => [code, message])).toEqual([['handler-failed', 'A listener of onStatus threw: later']])
 })
+
+test('the stream is over only when its last event has been handled', async () => {
+  const { url } = await serveTcp((socket) => socket.write(`${STREAM_HEAD}id: 1\ndata: a\n\nevent: $end\ndata: {}\n\n`))
+  const { stream } = subscribe(url)
+  const begun = Promise.withResolvers<void>()
+  const gate = Promise.withResolvers<void>()
+  const order: string[] = []
+  stream.on('message', async () => {
+    begun.resolve()
+    await gate.promise
+    order.push('handled')
+  })
+  const over = stream.closed.then(() => order.push('closed'))
+  await begun.promise
+  // Time enough for the end, which came in the same bytes.
+  for (let i = 0; i < 10; i++) await new Promise(setImmediate)
+  gate.resolve()
+  await over
+  expect(order).toEqual(['handled', 'closed'])
+  expect(stream.lastEventId).toBe('1')
+})
+
+test('twenty thousand events that waited for a handler are handed out without growing the stack', async () => {
+  const count = 20_000
+  const body = 'data: x\n\n'.repeat(count)
+  const { stream } = subscribe('http://127.0.0.1:1/', {
+    limits: { queue: Infinity },
+    fetch: async () =>
+      new Response(`data: first\n\n${body}event: $end\ndata: {}\n\n`, { headers: { 'content-type': 'text/event-stream' } }),
+  })
+  stream.once('message', () => {})
+  await stream.closed
+  let heard = 0
+  stream.on('message', () => heard++)
+  await new Promise(setImmediate)
+  expect(heard).toBe(count)
+})
