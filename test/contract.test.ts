@@ -3,6 +3,7 @@ import { defineEvents, EventwireError, text, type EventSchemas } from 'eventwire
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { isContract } from '../src/contract.ts'
+import { caught } from './support/caught.ts'
 
 describe('the names of events', () => {
   test.each([
@@ -532,17 +533,6 @@ describe('raw text', () => {
     expect(contract.serialize('price', 64)).toBe('64')
   })
 })
-
-/** The error that `run` throws. */
-function caught(run: () => unknown): EventwireError {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof EventwireError) return error
-    throw error
-  }
-  throw new Error('Nothing was thrown.')
-}
 
 /** A schema of no library. */
 function accepting(validate: StandardSchemaV1.Props['validate']): StandardSchemaV1 {

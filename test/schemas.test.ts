@@ -3,13 +3,14 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { type } from 'arktype'
-import { defineEvents, EventwireError, text, type Contract } from 'eventwire'
+import { defineEvents, text, type Contract, type EventwireError } from 'eventwire'
 import { createSubscriber } from 'eventwire/client'
 import { createEmitter } from 'eventwire/server'
 import * as v from 'valibot'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as z from 'zod'
 import * as zm from 'zod/mini'
+import { caught } from './support/caught.ts'
 
 interface QuoteInput {
   symbol: string
@@ -160,15 +161,4 @@ function paths({ issues = [] }: EventwireError): PropertyKey[][] {
 /** A schema that objects to nothing. */
 function accepting(): StandardSchemaV1<QuoteInput, Quote> {
   return { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: value as Quote }) } }
-}
-
-/** The error that `run` throws. */
-function caught(run: () => unknown): EventwireError {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof EventwireError) return error
-    throw error
-  }
-  throw new Error('Nothing was thrown.')
 }

@@ -7,6 +7,8 @@ export interface Demo {
   readonly url: string
   /** What it has printed. */
   readonly output: () => string
+  /** Resolves when it has printed `text`; rejects when it ends first. */
+  printed(text: string): Promise<void>
   /** Resolves with the exit code. */
   readonly exited: Promise<number | null>
   /** Asks it to stop, as Ctrl-C does. */
@@ -25,16 +27,22 @@ export function startDemo(port: number | string): Demo {
     child.kill('SIGKILL')
     await exited
   })
-  return { url: `http://127.0.0.1:${port}/`, output: () => output, exited, interrupt: () => child.kill('SIGINT') }
+  const printed = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (output.includes(text)) resolve()
+      }
+      look()
+      child.stdout.on('data', look)
+      child.on('exit', (code) => reject(new Error(`The demo ended with ${code}:\n${output}`)))
+    })
+  return { printed, url: `http://127.0.0.1:${port}/`, output: () => output, exited, interrupt: () => child.kill('SIGINT') }
 }
 
 /** The demo, once it answers. */
 export async function readyDemo(): Promise<Demo> {
   const demo = startDemo(await freePort())
-  while (!demo.output().includes(demo.url.slice(0, -1))) {
-    const over = await Promise.race([demo.exited, new Promise<undefined>((resolve) => setTimeout(resolve, 20, undefined))])
-    if (over !== undefined) throw new Error(`The demo ended with ${over}:\n${demo.output()}`)
-  }
+  await demo.printed(demo.url.slice(0, -1))
   return demo
 }
 
