@@ -1,10 +1,12 @@
 import type { GapReason, Ready } from '../wire/control.ts'
 import { encode, encodeBytes } from '../wire/encode.ts'
+import { checkpointBlock, gapAt, gapBlock, readyBlock } from './control.ts'
+import type { ConnectionRequest } from './connection-request.ts'
 import { formatCursor, locate } from './cursor.ts'
 import type { Fanout, Group } from './fanout.ts'
-import type { Log } from './log.ts'
+import type { Log, LogEntry } from './log.ts'
 import { join, type Sink, type SinkListener } from './sink.ts'
-import type { Topics } from './topics.ts'
+import { Transport } from './transport.ts'
 
 const COMMENT = encodeBytes({ comment: '' })
 
@@ -13,61 +15,66 @@ const PAGE_BYTES = 64 << 10
 
 const utf8 = new TextEncoder()
 
-/** What a request and the emitter's options make of a connection. */
-export interface ConnectionRequest {
-  readonly topics: Topics
-  /** The cursor that the client brought. */
-  readonly lastEventId: string | undefined
-  /** What `$ready` announces. */
-  readonly announced: Pick<Ready, 'heartbeat' | 'text' | 'ends'>
-  /** The reconnection time to ask for, in ms. */
-  readonly retry: number | undefined
-  /** `$ready` is written. */
-  readonly onOpen: () => void
-  readonly onGone: () => void
-}
-
 /**
  * One open stream: a cursor into the log, not a queue.
  *
+ * - `snapshot`: it is being sent the state of things, and will read from the log at its cursor
  * - `behind`: it reads from the log at its own cursor, as fast as its transport takes it
  * - `live`: it has read to the head, and its group hands it what is new
  * - `ending`: nothing more is written; its transport has yet to let go
  * - `closed`: the transport is gone
  */
 export class StreamConnection implements SinkListener {
-  state: 'behind' | 'live' | 'ending' | 'closed' = 'behind'
+  state: 'snapshot' | 'behind' | 'live' | 'ending' | 'closed' = 'behind'
   readonly group: Group
+  readonly transport: Transport
   /** The event or checkpoint that the client has been sent last. Nothing for it lies between this and what comes next. */
   cursor = 0
   #epoch = ''
-  /** When the transport became full, as `performance.now()` has it; `undefined` while there is room. */
-  #fullSince: number | undefined
+  /** Its transport has filled up since it was last in step with the log. */
+  #slow = false
+  /** What has been said of that already. */
+  readonly #said = { slow: false, superseded: false }
+  #controller: AbortController | undefined
 
   constructor(
     readonly log: Log,
     readonly fanout: Fanout,
-    readonly sink: Sink,
+    sink: Sink,
     readonly request: ConnectionRequest,
   ) {
+    this.transport = new Transport(sink)
     this.group = fanout.add(this, request.topics)
+  }
+
+  /** How many events of the log the client is behind, of whatever topic. */
+  get lag(): number {
+    if (this.state !== 'behind' && this.state !== 'snapshot') return 0
+    return this.#epoch === this.log.epoch ? this.log.head - this.cursor : this.log.head
+  }
+
+  /** Aborted when the stream ends. Made when it is first asked for: most connections never are. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#over) this.#controller.abort()
+    return this.#controller.signal
   }
 
   /** Says where the stream stands and begins to read. Nothing is awaited between looking at the head and being attached. */
   opened(): void {
-    const { lastEventId, announced, retry, topics } = this.request
-    const start = locate(lastEventId, this.log)
-    this.cursor = start.after
+    const { lastEventId, cursorBytes, announced, retry, topics, snapshot } = this.request
+    const start = locate(lastEventId, this.log, cursorBytes)
+    const withSnapshot = snapshot !== undefined && !start.resumed
+    this.cursor = withSnapshot ? this.log.head : start.after
     this.#epoch = this.log.epoch
-    const replayed = this.log.count(start.after, topics)
+    const replayed = this.log.count(this.cursor, topics)
     const ready: Ready = { epoch: this.#epoch, resumed: start.resumed, replayed, ...announced }
-    this.#write(
-      (retry === undefined ? '' : encode({ retry })) +
-        control('$ready', ready) +
-        (start.gap ? this.#gap(start.gap, lastEventId ?? '') : '') +
-        this.#checkpoint(),
-    )
+    if (start.resumed) this.fanout.counters.replays++
+    const gap = start.gap ? this.#gap(start.gap, lastEventId ?? '') : ''
+    if (withSnapshot) this.state = 'snapshot'
+    this.#write(readyBlock(ready, retry) + gap + (withSnapshot ? '' : this.#checkpoint()))
     this.request.onOpen()
+    if (withSnapshot) void this.#sendSnapshot()
     this.#catchUp()
   }
 
@@ -80,7 +87,7 @@ export class StreamConnection implements SinkListener {
   /** Sends a block to this client alone, after what was emitted before it. False when it is slow or gone: nothing was sent. */
   send(block: string): boolean {
     this.fanout.flush(this.group)
-    if (!this.#mayWrite()) return false
+    if (this.#over || this.transport.full) return false
     this.#write(block)
     return true
   }
@@ -89,13 +96,12 @@ export class StreamConnection implements SinkListener {
   beat(stallTimeout: number): void {
     // A hook may have emitted since the beat began.
     this.fanout.flush(this.group)
-    if (this.state === 'live') {
-      const moved = this.cursor !== this.log.head
-      this.cursor = this.log.head
-      this.#write(moved ? this.fanout.checkpoint() : COMMENT)
-    } else if (this.#fullSince !== undefined && performance.now() - this.#fullSince >= stallTimeout) {
-      this.sink.destroy()
-    }
+    if (this.transport.full) return this.#beatFull(stallTimeout)
+    if (this.state === 'snapshot') return this.#write(COMMENT)
+    if (this.state !== 'live') return
+    const moved = this.cursor !== this.log.head
+    this.cursor = this.log.head
+    this.#write(moved ? this.fanout.checkpoint() : COMMENT)
   }
 
   /** The log has a new epoch: reads on from there, after saying so. */
@@ -104,52 +110,87 @@ export class StreamConnection implements SinkListener {
     this.#catchUp()
   }
 
-  /** Ends the stream, at once when its transport is full. */
-  close(): void {
-    if (this.state === 'ending' || this.state === 'closed') return
+  /** Ends the stream. Asks the client to wait for `retry` ms before it comes back, when given. */
+  close(retry?: number): void {
+    if (this.#over) return
+    // Who has stopped reading would never take what is left.
+    if (this.transport.full) {
+      this.#leave('ending')
+      return this.destroy()
+    }
     this.fanout.flush(this.group)
-    const full = !this.#mayWrite()
-    this.group.live.delete(this)
-    this.state = 'ending'
-    this.#fullSince ??= performance.now()
-    if (full) this.sink.destroy()
-    else this.sink.end()
+    if (retry !== undefined && !this.transport.full) this.#write(encode({ retry }))
+    this.#leave('ending')
+    this.transport.end()
+  }
+
+  /** Ends the stream at once. */
+  destroy(): void {
+    this.transport.sink.destroy()
   }
 
   drained(): void {
-    if (this.state !== 'behind') return
-    this.#fullSince = undefined
-    this.#catchUp()
+    if (this.state !== 'closed' && this.transport.drained()) this.#catchUp()
   }
 
   gone(): void {
     if (this.state === 'closed') return
+    this.#leave('closed')
     this.fanout.remove(this)
-    this.state = 'closed'
+    this.transport.release()
     this.request.onGone()
   }
 
-  #mayWrite(): boolean {
-    return this.state === 'live' || (this.state === 'behind' && this.#fullSince === undefined)
+  get #over(): boolean {
+    return this.state === 'ending' || this.state === 'closed'
+  }
+
+  #leave(state: 'ending' | 'closed'): void {
+    this.group.live.delete(this)
+    this.state = state
+    this.#controller?.abort()
+  }
+
+  #beatFull(stallTimeout: number): void {
+    const dropped = this.request.slowConsumer === 'disconnect' && this.state === 'behind' && this.#lost() === 'overflow'
+    if (dropped || this.transport.stalled(stallTimeout)) return this.destroy()
+    if (this.#over || this.#said.slow) return
+    this.#said.slow = true
+    this.request.onSlow()
   }
 
   #catchUp(): void {
-    while (this.state === 'behind' && this.#fullSince === undefined) {
+    while (this.state === 'behind' && !this.transport.full) {
       const lost = this.#lost()
       if (lost) {
-        this.#write(this.#declareLost(lost))
+        this.#declareLost(lost)
         continue
       }
       const page = this.log.read(this.cursor, this.group.topics, PAGE_BYTES)
       const last = page.at(-1)
       if (!last) return this.#goLive()
-      this.deliver(join(page), last.seq)
+      if (this.#slow && this.request.slowConsumer === 'latest') this.#deliverLatest(page, last.seq)
+      else this.deliver(join(page), last.seq)
     }
+  }
+
+  /** Leaves out what a newer event of the same key replaces. That one is in this page, or follows in the log. */
+  #deliverLatest(page: readonly LogEntry[], last: number): void {
+    const latest = page.filter(({ superseded }) => !superseded)
+    const blocks: { readonly bytes: Uint8Array }[] = latest
+    if (latest.length < page.length && !this.#said.superseded) {
+      this.#said.superseded = true
+      const gap = this.#gap('superseded', formatCursor(this.#epoch, this.cursor))
+      blocks.unshift({ bytes: utf8.encode(gap) })
+    }
+    if (blocks.length > 0) this.deliver(join(blocks), last)
+    else this.cursor = last
   }
 
   #goLive(): void {
     this.fanout.flush(this.group)
     this.state = 'live'
+    this.#slow = this.#said.slow = this.#said.superseded = false
     this.group.live.add(this)
   }
 
@@ -166,41 +207,44 @@ export class StreamConnection implements SinkListener {
     return this.cursor < this.log.oldest - 1 ? 'overflow' : undefined
   }
 
-  #declareLost(reason: GapReason): string {
+  #declareLost(reason: GapReason): void {
+    if (reason === 'overflow' && this.request.slowConsumer === 'disconnect') return this.close()
     const requested = formatCursor(this.#epoch, this.cursor)
     this.#epoch = this.log.epoch
-    this.cursor = this.log.oldest - 1
-    return this.#gap(reason, requested) + this.#checkpoint()
+    this.cursor = this.request.snapshot ? this.log.head : this.log.oldest - 1
+    const gap = this.#gap(reason, requested)
+    if (!this.request.snapshot) return this.#write(gap + this.#checkpoint())
+    this.#write(gap)
+    this.state = 'snapshot'
+    void this.#sendSnapshot()
   }
 
+  /** The checkpoint comes last: a client that was cut in mid-snapshot does not come back as if it had seen all of it. */
+  async #sendSnapshot(): Promise<void> {
+    const sent = await this.request.snapshot?.()
+    if (this.state !== 'snapshot') return
+    if (!sent) return this.close()
+    this.state = 'behind'
+    // Else the log has outrun the snapshot, and the next one follows.
+    if (!this.#lost()) this.#write(this.#checkpoint())
+    this.#catchUp()
+  }
+
+  /** Declares a loss, and that the stream goes on behind the cursor. */
   #gap(reason: GapReason, requested: string): string {
-    const { epoch, oldest, head } = this.log
-    return control('$gap', { reason, requested: requested.slice(0, 256), oldest: oldest > head ? '' : formatCursor(epoch, oldest) })
+    const gap = gapAt(this.log, this.cursor, reason, requested)
+    this.fanout.counters.gaps++
+    this.request.onGap(gap)
+    return gapBlock(gap)
   }
 
-  /** Moves the client's cursor and dispatches nothing: it resumes from here though it may not have heard an event. */
   #checkpoint(): string {
-    return encode({ id: formatCursor(this.#epoch, this.cursor) })
+    return checkpointBlock(this.#epoch, this.cursor)
   }
 
   #write(block: Uint8Array | string): void {
-    if (this.#accepts(typeof block === 'string' ? utf8.encode(block) : block)) return
-    this.#fullSince = performance.now()
+    if (this.transport.write(block)) return
+    this.#slow = true
     if (this.state === 'live') this.#fallBehind()
   }
-
-  /** A transport that throws harms its own connection alone, not the others that are handed the same bytes. */
-  #accepts(bytes: Uint8Array): boolean {
-    try {
-      return this.sink.write(bytes)
-    } catch {
-      // Later: its end tells the application, which may emit while the others have yet to be written to.
-      queueMicrotask(() => this.sink.destroy())
-      return false
-    }
-  }
-}
-
-function control(event: string, data: object): string {
-  return encode({ event, data: JSON.stringify(data) })
 }

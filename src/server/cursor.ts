@@ -1,9 +1,6 @@
 import type { GapReason } from '../wire/control.ts'
 import type { Log } from './log.ts'
 
-/** The longest cursor that is looked at; a longer one is malformed. */
-const MAX_CURSOR = 256
-
 /** The cursor of a place in a log, as it stands in `id:` and `Last-Event-ID`. */
 export function formatCursor(epoch: string, seq: number): string {
   return `${epoch}-${seq}`
@@ -19,14 +16,15 @@ export interface Start {
 }
 
 /**
- * Finds the place in `log` that a client's cursor means; no cursor, or an empty one, means the head.
+ * Finds the place in `log` that a client's cursor means; no cursor, or an empty one, means the head. One that is longer
+ * than `maxBytes` is malformed.
  *
  * After a gap that the log can bound, the stream goes on with the oldest event held. When the cursor makes no sense, what
  * the client has seen is unknown: it goes on at the head, because to repeat events would break the promise too.
  */
-export function locate(cursor: string | undefined, log: Log): Start {
+export function locate(cursor: string | undefined, log: Log, maxBytes: number): Start {
   if (!cursor) return { after: log.head, resumed: false }
-  const [, epoch, digits = ''] = (cursor.length <= MAX_CURSOR && /^([0-9a-z]+)-(0|[1-9]\d{0,15})$/.exec(cursor)) || []
+  const [, epoch, digits = ''] = (cursor.length <= maxBytes && /^([0-9a-z]+)-(0|[1-9]\d{0,15})$/.exec(cursor)) || []
   const seq = Number(digits)
   const oldest = log.oldest
   if (epoch === undefined || !Number.isSafeInteger(seq)) return { after: log.head, resumed: false, gap: 'malformed' }

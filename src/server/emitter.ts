@@ -1,16 +1,20 @@
 import { isContract, type Contract, type EventInput, type EventName } from '../contract.ts'
-import { EventwireError, guard, messageOf } from '../errors.ts'
-import { encode } from '../wire/encode.ts'
+import { EventwireError } from '../errors.ts'
+import { createAdmission, type Open } from './admission.ts'
+import { connectionHandle, type Connection } from './connection-handle.ts'
 import { StreamConnection } from './connection.ts'
+import { createCors } from './cors.ts'
 import { Fanout } from './fanout.ts'
-import { answer, requestedCursor, serverError, type Answer } from './http.ts'
-import { nodeResponse, type NodeRequest, type NodeResponse } from './node.ts'
-import { settle, type EmitterOptions } from './options.ts'
-import { createPublish, createTurns, refuseOversize } from './publish.ts'
-import { reportIfUnobserved } from './rejection.ts'
-import type { Attach } from './sink.ts'
-import { normalizeTopics, type Topics } from './topics.ts'
-import { webResponse } from './web.ts'
+import { createHandlers, type Handlers } from './handlers.ts'
+import { settleEmitter, settleStream, type EmittedEvent, type EmitterOptions } from './options.ts'
+import { createPublish } from './publish.ts'
+import { createOutcome } from './rejection.ts'
+import { createReport, hookFailed, runHook, type Report } from './report.ts'
+import { Shutdown, type CloseOptions } from './shutdown.ts'
+import { Slots } from './slots.ts'
+import { createSnapshot } from './snapshot.ts'
+import { countRefusal, statsOf, type EmitterStats } from './stats.ts'
+import type { Topics } from './topics.ts'
 
 /** Options of one `emit`. */
 export interface EmitOptions {
@@ -20,29 +24,18 @@ export interface EmitOptions {
 
 /** Options of one request. */
 export interface HandleOptions {
-  /** What this connection listens to: topics, or `'*'` for all. Events without a topic reach it in any case. Default: the emitter's `topics`. */
+  /** What this connection listens to: topics, or `'*'` for all. Events without a topic reach it in any case. Default: the emitter's `topics`; what `connect` grants comes before both. */
   topics?: Topics | undefined
 }
 
-/** One open stream. */
-export interface Connection<C extends Contract = Contract> {
-  readonly topics: Topics
-  /** The cursor that the client brought; `undefined` when it is new. */
-  readonly lastEventId: string | undefined
-  /**
-   * Sends an event to this client alone, at once: behind the live events that were emitted before, and among the replayed
-   * ones while it catches up. It has no `id:` line, is in no log and is not replayed.
-   *
-   * @returns False when nothing was sent, because the client is slow or gone.
-   * @throws EventwireError as `emit` does; a failure that nobody awaits goes to `onError`.
-   */
-  send<N extends EventName<C>>(event: N, data: EventInput<C, N>): Promise<boolean>
-  /** Ends the stream. The client reconnects, as after any cut. */
-  close(): void
-}
-
-/** The server's half of a contract: publishes events, and answers requests with streams of them. */
-export interface Emitter<C extends Contract = Contract> {
+/**
+ * The server's half of a contract: publishes events, and answers requests with streams of them.
+ *
+ * `handle` and `handleNode` answer 200 and the stream; 204 and 403 to a preflight, 400 for a request that makes no sense or wants too
+ * many topics, 405 unless the method is GET or HEAD, 429 and 503 beyond `limits`, 431 for too large a head, 503 once `close` was called, 500 for bad options
+ * and a `connect` that failed, and what else `connect` answers with.
+ */
+export interface Emitter<C extends Contract = Contract> extends Handlers<HandleOptions> {
   /**
    * Publishes an event. With a synchronous schema it is in the log when `emit` returns; calls keep their order in any
    * case. It never waits for a client. A failure that nobody awaits goes to `onError`.
@@ -52,12 +45,15 @@ export interface Emitter<C extends Contract = Contract> {
    * `invalid-option` or `emitter-closed`; then nothing is sent.
    */
   emit<N extends EventName<C>>(event: N, data: EventInput<C, N>, options?: EmitOptions): Promise<string>
-  /** Answers a web request: 200 and the stream, 405 unless the method is GET or HEAD, 503 after `close`, 500 for bad options. Never rejects. */
-  handle(request: Request, options?: HandleOptions): Promise<Response>
-  /** The same on node: `node:http`, `node:http2`, and frameworks that show the `req` and `res` beneath. */
-  handleNode(request: NodeRequest, response: NodeResponse, options?: HandleOptions): void
-  /** Ends every connection and refuses new ones; clients reconnect, to whoever answers then. Resolves when the last is gone. A second call joins the first. */
-  close(): Promise<void>
+  /** How it stands now, and what has happened since it was made. Looks at every connection: for now and then. */
+  stats(): EmitterStats
+  /**
+   * Refuses new connections with 503, and ends those that are open: over the grace period, each with a reconnection time of its own, so that they do not all come
+   * back at once. Until it is their turn they hear what is emitted. Resolves when the last is gone. A second call joins the first.
+   *
+   * @throws EventwireError `invalid-option` for a `grace` that is none.
+   */
+  close(options?: CloseOptions): Promise<void>
 }
 
 /** The topic of an emit. One that is there and no string is a mistake, which must not send to everyone what was meant for few. */
@@ -68,116 +64,97 @@ function topicOf(options: EmitOptions | undefined): string | undefined {
   throw new EventwireError('invalid-option', `emit: the topic is no string. Give { topic: 'name' }, or no options to reach everyone.`)
 }
 
+/** What an event replaces. A key that fails, or is none, replaces nothing: then nothing is left out. */
+function keyFrom(latest: () => unknown, report: Report): string | undefined {
+  try {
+    const key = latest()
+    return typeof key === 'string' ? key : undefined
+  } catch (error) {
+    report(hookFailed('slowConsumer.latest', error))
+    return undefined
+  }
+}
+
 /**
  * Makes the server's half of a contract.
  *
  * @throws EventwireError `invalid-option`, which names the option.
  */
-export function createEmitter<C extends Contract>(contract: C, options: EmitterOptions<C> = {}): Emitter<C> {
+export function createEmitter<C extends Contract, Context = undefined>(contract: C, options: EmitterOptions<C, Context> = {}): Emitter<C> {
   if (!isContract(contract)) throw new EventwireError('invalid-option', 'createEmitter takes the contract that defineEvents returned.')
-  const { onConnect, onDisconnect, onError = (error: EventwireError) => console.error(error) } = options
-  const settings = settle(options)
-  const { log, retry } = settings
+  const settings = settleStream(options)
+  const { log, topics, policy, latest } = settleEmitter(options)
+  const { limits, onConnect, onDisconnect, onEmit, onGap, onSlow } = options
+  const report = createReport(options.onError)
+  const outcome = createOutcome(report)
   const fanout = new Fanout(log, settings.heartbeat, settings.stallTimeout)
-  const unlisten = log.listen(fanout)
-  const publish = createPublish(contract, log, settings.eventBytes)
+  const shutdown = new Shutdown(fanout.connections, settings.retry ?? 1_000, log.listen(fanout))
+  const slots = new Slots(settings.connections, settings.perKey)
   const announced = { heartbeat: settings.heartbeat, text: contract.text, ends: contract.ends }
-  const ended = Promise.withResolvers<void>()
-  let closed = false
+  const sendSnapshot = options.snapshot && createSnapshot(contract, options.snapshot, settings.eventBytes, report)
 
-  const report = (error: unknown): void => {
-    const told = error instanceof EventwireError ? error : new EventwireError('hook-failed', messageOf(error), { cause: error })
-    guard(() => onError(told), console.error)
-  }
+  const publish = createPublish({
+    contract,
+    log,
+    eventBytes: settings.eventBytes,
+    keyOf: latest && ((event, data, topic) => keyFrom(() => latest({ event, data, topic } as EmittedEvent<C>), report)),
+    onPublished(event, id, topic) {
+      fanout.counters.emits++
+      if (onEmit) runHook('onEmit', () => onEmit({ event: event as EventName<C>, id, topic }), report)
+    },
+  })
 
-  const notify = (hook: EmitterOptions<C>['onConnect'], connection: Connection<C>): void =>
-    guard(
-      () => hook?.(connection),
-      (cause) => report(new EventwireError('hook-failed', `A hook of the emitter threw: ${messageOf(cause)}`, { cause })),
-    )
-
-  /** What `emit` and `send` return: done at once where that is possible, and reported if it fails unheard. */
-  const outcome = <T>(work: () => T | Promise<T>): Promise<T> => {
-    try {
-      const result = work()
-      return result instanceof Promise ? reportIfUnobserved(result, report) : Promise.resolve(result)
-    } catch (error) {
-      return reportIfUnobserved(Promise.reject<T>(error as Error), report)
-    }
-  }
-
-  const connectionOf = (stream: StreamConnection): Connection<C> => {
-    const inTurn = createTurns()
-    return {
-      topics: stream.group.topics,
-      lastEventId: stream.request.lastEventId,
-      send: (event, data) =>
-        outcome(() =>
-          inTurn(contract.serialize(event, data), (written) => {
-            refuseOversize(event, written, settings.eventBytes)
-            return stream.send(encode({ event, data: written }))
-          }),
-        ),
-      close: () => stream.close(),
-    }
-  }
-
-  /** How a request for the stream is answered and, when it gets one, how its transport is attached. */
-  const admit = (method: string | undefined, lastEventId: string | undefined, given: HandleOptions): { reply: Answer; attach: Attach } => {
-    let topics: Topics = []
-    let reply = answer(method, closed)
-    try {
-      topics = normalizeTopics(given.topics ?? settings.topics)
-    } catch (error) {
-      report(error)
-      reply = serverError()
-    }
-    const attach: Attach = (sink) => {
-      const stream = new StreamConnection(log, fanout, sink, { topics, lastEventId, announced, retry, onOpen, onGone })
-      const connection = connectionOf(stream)
-      function onOpen(): void {
-        notify(onConnect, connection)
-        // The response was given before `close`, and its body is read only now.
-        if (closed) stream.close()
-      }
-      function onGone(): void {
-        notify(onDisconnect, connection)
-        if (closed && fanout.connections.size === 0) ended.resolve()
-      }
+  const open: Open<Context> =
+    ({ topics: granted, context, lastEventId }) =>
+    (sink, release) => {
+      const stream: StreamConnection = new StreamConnection(log, fanout, sink, {
+        topics: granted,
+        lastEventId,
+        cursorBytes: settings.cursorBytes,
+        announced,
+        retry: settings.retry,
+        slowConsumer: policy,
+        snapshot: sendSnapshot && (() => sendSnapshot(connection, stream)),
+        onOpen: () => runHook('onConnect', () => onConnect?.(connection), report),
+        // Later: they are called while others are being written to.
+        onGap: (gap) => onGap && queueMicrotask(() => runHook('onGap', () => onGap(connection, gap), report)),
+        onSlow: () => onSlow && queueMicrotask(() => runHook('onSlow', () => onSlow(connection), report)),
+        onGone() {
+          release()
+          runHook('onDisconnect', () => onDisconnect?.(connection), report)
+          shutdown.gone()
+        },
+      })
+      const connection: Connection<C, Context> = connectionHandle(contract, stream, context, settings.eventBytes, outcome)
       return stream
     }
-    return { reply, attach }
-  }
+
+  const admit = createAdmission<Context>(
+    {
+      methods: ['GET'],
+      cors: createCors(options.cors, ['GET']),
+      slots,
+      connect: options.connect,
+      keyOf: limits?.perKey?.key,
+      topics,
+      maxTopics: settings.maxTopics,
+      headerBytes: settings.headerBytes,
+      closing: () => shutdown.phase !== 'open',
+      refused: (status) => countRefusal(fanout.counters, status),
+      report,
+    },
+    open,
+  )
 
   return {
     emit: (event, data, emitOptions) =>
       outcome(() => {
-        if (closed) throw new EventwireError('emitter-closed', `emit(${JSON.stringify(event)}): this emitter was closed.`, { event })
+        if (shutdown.phase === 'closed')
+          throw new EventwireError('emitter-closed', `emit(${JSON.stringify(event)}): this emitter was closed.`, { event })
         return publish(event, data, topicOf(emitOptions))
       }),
-
-    handle: async (request, given = {}) => {
-      const { reply, attach } = admit(request.method, requestedCursor(request.headers.get('last-event-id'), request.url), given)
-      return webResponse(reply, request.signal, settings.highWaterMark, attach)
-    },
-
-    handleNode(request, response, given = {}) {
-      const { reply, attach } = admit(
-        request.method,
-        requestedCursor(String(request.headers['last-event-id'] ?? ''), request.url ?? ''),
-        given,
-      )
-      nodeResponse(reply, response, settings.highWaterMark, attach)
-    },
-
-    close() {
-      if (!closed) {
-        closed = true
-        unlisten()
-        for (const stream of fanout.connections) stream.close()
-        if (fanout.connections.size === 0) ended.resolve()
-      }
-      return ended.promise
-    },
+    ...createHandlers((incoming, given) => admit(incoming, given?.topics), settings.highWaterMark, report),
+    stats: () => statsOf(fanout),
+    close: (closing) => shutdown.start(closing),
   }
 }

@@ -1,8 +1,10 @@
 import { encodeBytes } from '../wire/encode.ts'
 import type { StreamConnection } from './connection.ts'
 import { formatCursor } from './cursor.ts'
+import { Heartbeat } from './heartbeat.ts'
 import type { Log, LogEntry, LogListener } from './log.ts'
 import { join } from './sink.ts'
+import { createCounters } from './stats.ts'
 import type { Topics } from './topics.ts'
 
 /** A group that has this much to write does not wait for the end of the tick. */
@@ -28,20 +30,31 @@ export interface Group {
 
 /** Carries what the log appends to the connections: what is published in one tick leaves in one write. */
 export class Fanout implements LogListener {
-  readonly connections = new Set<StreamConnection>()
+  readonly counters = createCounters()
+  readonly #heartbeat: Heartbeat<StreamConnection>
   readonly #groups = new Map<string, Group>()
   readonly #byTopic = new Map<string | symbol, Set<Group>>()
   readonly #dirty = new Set<Group>()
   #scheduled = false
   /** The latest checkpoint: most connections are sent the same. */
   #checkpointed = { cursor: '', bytes: new Uint8Array() }
-  #timer: ReturnType<typeof setInterval> | undefined
 
   constructor(
     readonly log: Log,
-    readonly heartbeat: number,
-    readonly stallTimeout: number,
-  ) {}
+    heartbeat: number,
+    stallTimeout: number,
+  ) {
+    this.#heartbeat = new Heartbeat(heartbeat, stallTimeout)
+  }
+
+  get connections(): ReadonlySet<StreamConnection> {
+    return this.#heartbeat.connections
+  }
+
+  /** Connections with the same topics, as groups. */
+  get groups(): Iterable<Group> {
+    return this.#groups.values()
+  }
 
   /** Registers a connection and gives the group of its topics. */
   add(connection: StreamConnection, topics: Topics): Group {
@@ -53,19 +66,14 @@ export class Fanout implements LogListener {
       for (const topic of indexed(topics)) this.#groupsOf(topic).add(group)
     }
     group.size++
-    this.connections.add(connection)
-    this.#timer ??= setInterval(() => this.#beat(), this.heartbeat)
+    this.#heartbeat.add(connection)
     return group
   }
 
-  /** Forgets a connection, and its group and the timer with the last of them. */
+  /** Forgets a connection, and its group with the last of it. */
   remove(connection: StreamConnection): void {
     const { group } = connection
-    group.live.delete(connection)
-    if (this.connections.delete(connection) && --group.size === 0) this.#drop(group)
-    if (this.connections.size > 0) return
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    if (this.#heartbeat.remove(connection) && --group.size === 0) this.#drop(group)
   }
 
   onAppend(entry: LogEntry): void {
@@ -119,10 +127,6 @@ export class Fanout implements LogListener {
 
   #flushAll(): void {
     for (const group of this.#dirty) this.flush(group)
-  }
-
-  #beat(): void {
-    for (const connection of this.connections) connection.beat(this.stallTimeout)
   }
 
   #groupsOf(topic: string | symbol): Set<Group> {

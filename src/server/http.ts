@@ -1,12 +1,18 @@
-/** The response to a request for the stream, apart from the stream itself. */
+import type { Attach } from './sink.ts'
+
+/** Headers of a response, by name in lower case. */
+export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>
+
+/** The response to a request. */
 export interface Answer {
   readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  /** `stream`: events follow. Otherwise the whole body. */
-  readonly body: 'stream' | { readonly text: string }
+  readonly headers: AnswerHeaders
+  /** The whole body; or what makes the connection of a stream. */
+  readonly body: string | Uint8Array<ArrayBuffer> | Attach
 }
 
-const STREAM_HEADERS = {
+/** The headers of a stream. */
+export const STREAM_HEADERS: AnswerHeaders = {
   'content-type': 'text/event-stream',
   // no-transform: compression on the way would hold events back.
   'cache-control': 'no-cache, no-transform',
@@ -14,29 +20,46 @@ const STREAM_HEADERS = {
   'x-accel-buffering': 'no',
 }
 
-/** Decides what a request is answered. */
-export function answer(method: string | undefined, closed: boolean): Answer {
-  if (method !== 'GET' && method !== 'HEAD') return plain(405, 'Use GET to read this event stream.', { allow: 'GET, HEAD' })
-  if (closed) return plain(503, 'The server is closing. Try again soon.', { 'retry-after': '1' })
-  return { status: 200, headers: STREAM_HEADERS, body: method === 'GET' ? 'stream' : { text: '' } }
+/** A short answer in words. */
+export function plain(status: number, text: string, headers: AnswerHeaders = {}): Answer {
+  return { status, headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store', ...headers }, body: text }
 }
 
-/** The answer when the application's own options fail: the cause is for `onError`, not for the client. */
-export function serverError(): Answer {
-  return plain(500, 'The server could not open this event stream.')
+/** The same answer with further headers; `vary` is joined. */
+export function withHeaders(answer: Answer, headers: AnswerHeaders): Answer {
+  const { vary } = answer.headers
+  const joined = vary !== undefined && headers['vary'] !== undefined ? { vary: `${String(vary)}, ${String(headers['vary'])}` } : {}
+  return { ...answer, headers: { ...answer.headers, ...headers, ...joined } }
+}
+
+/** Headers that speak of how a body was carried, not of what it is. */
+const TRANSFER_HEADERS = ['connection', 'content-encoding', 'content-length', 'transfer-encoding']
+
+/** What an application's own response says, for whichever transport. */
+export async function answerOf(response: Response): Promise<Answer> {
+  const headers = new Headers(response.headers)
+  for (const name of TRANSFER_HEADERS) headers.delete(name)
+  const cookies = headers.getSetCookie()
+  const body = new Uint8Array(await response.arrayBuffer())
+  return {
+    status: response.status,
+    headers: { ...Object.fromEntries(headers), ...(cookies.length > 0 && { 'set-cookie': cookies }) },
+    body,
+  }
+}
+
+/** Whether something is a `Response`: of whatever copy of fetch, as libraries bring their own. */
+export function isResponse(value: unknown): value is Response {
+  return typeof value === 'object' && value !== null && 'status' in value && 'arrayBuffer' in value && 'headers' in value
 }
 
 /**
  * The cursor that a request brings: `Last-Event-ID`, or `?lastEventId=` for clients that cannot set a header.
  * The header wins: an EventSource keeps its URL, and so an old query, when it reconnects.
  */
-export function requestedCursor(header: string | null | undefined, url: string): string | undefined {
+export function requestedCursor(header: string | undefined, url: string): string | undefined {
   if (header) return header
   // Not `new URL`: on node the url is what the client wrote, which need not parse.
   const query = url.indexOf('?')
   return (query >= 0 && new URLSearchParams(url.slice(query)).get('lastEventId')) || undefined
-}
-
-function plain(status: number, text: string, headers: Record<string, string> = {}): Answer {
-  return { status, headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store', ...headers }, body: { text } }
 }

@@ -11,6 +11,8 @@ export interface LogRecord {
   readonly data: string
   /** Who hears it; `undefined` is everyone. */
   readonly topic: string | undefined
+  /** It replaces earlier events of the same key and topic, for those who could not keep up; `undefined` replaces none. */
+  readonly key?: string | undefined
 }
 
 /** An event in a log: encoded once, for every connection. */
@@ -20,6 +22,8 @@ export interface LogEntry {
   readonly topic: string | undefined
   /** The block as it goes to the socket, `id:` line included. Shared: never write to it. */
   readonly bytes: Uint8Array
+  /** The log holds a newer event of the same key and topic. */
+  readonly superseded: boolean
 }
 
 /** Who is told of what happens to a log. */
@@ -38,6 +42,8 @@ export interface Log {
   readonly head: number
   /** `seq` of the oldest event held; `head + 1` when none is. */
   readonly oldest: number
+  /** Bytes of the encoded events held. */
+  readonly bytes: number
   /** Appends an event and gives its `seq`. Throws `too-large` or `invalid-message`, and then appends nothing. */
   append(record: LogRecord): number
   /** How many events of `topics` follow `after`. */
@@ -77,7 +83,9 @@ export function memoryLog(options: HistoryOptions = {}): MemoryLog {
   let epoch = newEpoch()
   let head = 0
   let bytesHeld = 0
-  let entries = new Ring<LogEntry & { readonly at: number }>()
+  let entries = new Ring<MemoryEntry>()
+  /** The newest event of each key. */
+  let newest = new Map<string, MemoryEntry>()
   let index = new TopicIndex()
   let listener: LogListener | undefined
 
@@ -90,6 +98,7 @@ export function memoryLog(options: HistoryOptions = {}): MemoryLog {
       if (!entry) return
       bytesHeld -= entry.bytes.byteLength
       index.shift(entry.topic)
+      if (entry.key !== undefined && !entry.superseded) newest.delete(entry.key)
     }
   }
 
@@ -104,10 +113,20 @@ export function memoryLog(options: HistoryOptions = {}): MemoryLog {
       evict()
       return oldest()
     },
-    append({ event, data, topic }) {
+    get bytes() {
+      evict()
+      return bytesHeld
+    },
+    append({ event, data, topic, key: given }) {
       const seq = head + 1
       const bytes = encodeBytes({ id: formatCursor(epoch, seq), event, data })
-      const entry = { seq, topic, bytes, at: performance.now() }
+      const key = given === undefined ? undefined : JSON.stringify([topic, given])
+      const entry: MemoryEntry = { seq, topic, bytes, superseded: false, key, at: performance.now() }
+      if (key !== undefined) {
+        const replaced = newest.get(key)
+        if (replaced) replaced.superseded = true
+        newest.set(key, entry)
+      }
       head = seq
       bytesHeld += bytes.byteLength
       entries.push(entry)
@@ -152,10 +171,18 @@ export function memoryLog(options: HistoryOptions = {}): MemoryLog {
       head = 0
       bytesHeld = 0
       entries = new Ring()
+      newest = new Map()
       index = new TopicIndex()
       listener?.onEpoch()
     },
   }
+}
+
+interface MemoryEntry extends LogEntry {
+  superseded: boolean
+  readonly key: string | undefined
+  /** When it was appended, as `performance.now()` has it. */
+  readonly at: number
 }
 
 /** Most events of one page: bounds the work of one `read`. */

@@ -1,38 +1,50 @@
-import type { Answer } from './http.ts'
-import type { Attach } from './sink.ts'
-
-/** What `handleNode` uses of a request: `IncomingMessage` of node:http, `Http2ServerRequest`, and what frameworks wrap around them. */
-export interface NodeRequest {
-  readonly method?: string | undefined
-  readonly url?: string | undefined
-  readonly headers: { readonly [name: string]: string | readonly string[] | undefined }
-}
+import { plain, type Answer, type AnswerHeaders } from './http.ts'
 
 /** What `handleNode` uses of a response: `ServerResponse` of node:http, `Http2ServerResponse`, and what frameworks wrap around them. */
 export interface NodeResponse {
   readonly destroyed?: boolean
+  /** Null on HTTP/1.1 while another response has the socket. */
+  readonly socket?: object | null | undefined
   /** HTTP/2 tells of the end here only. */
   readonly stream?: { readonly destroyed: boolean } | undefined
   readonly writableLength: number
-  writeHead(status: number, headers: Record<string, string>): unknown
+  writeHead(status: number, headers: Record<string, string | string[]>): unknown
   write(chunk: Uint8Array): boolean
   end(): unknown
-  end(text: string): unknown
+  end(body: string | Uint8Array): unknown
   destroy(): unknown
   on(event: 'close' | 'drain' | 'error', listener: () => void): unknown
+  off(event: 'close', listener: () => void): unknown
+}
+
+/** Whether the client has left while the application was still deciding. */
+export function hasLeft({ destroyed, stream }: NodeResponse): boolean {
+  return destroyed === true || stream?.destroyed === true
+}
+
+/**
+ * The refusal of a request that was sent behind another on the same HTTP/1.1 connection, before that was answered: its
+ * stream would have to wait for the end of the first. `undefined` for any other.
+ */
+export function refusePipelined({ socket }: NodeResponse): Answer | undefined {
+  return socket === null
+    ? plain(503, 'Another response is under way on this connection. Use one of its own.', { 'retry-after': '1' })
+    : undefined
 }
 
 /** Answers on a node response. */
-export function nodeResponse({ status, headers, body }: Answer, response: NodeResponse, highWaterMark: number, attach: Attach): void {
-  // The client left while the application was still deciding.
-  if (response.destroyed || response.stream?.destroyed) return
-  response.writeHead(status, { ...headers })
-  if (body !== 'stream') {
-    response.end(body.text)
+export function nodeResponse({ status, headers, body }: Answer, response: NodeResponse, highWaterMark: number): void {
+  if (hasLeft(response)) return
+  response.writeHead(status, mutable(headers))
+  if (typeof body !== 'function') {
+    response.end(body)
     return
   }
-  const connection = attach({
+  const connection = body({
     write: (bytes) => response.write(bytes) || response.writableLength < highWaterMark,
+    get buffered() {
+      return response.writableLength
+    },
     end: () => response.end(),
     destroy: () => response.destroy(),
   })
@@ -42,4 +54,8 @@ export function nodeResponse({ status, headers, body }: Answer, response: NodeRe
   // A reset by the peer is followed by 'close'; without a listener it would end the process.
   response.on('error', () => {})
   connection.opened()
+}
+
+function mutable(headers: AnswerHeaders): Record<string, string | string[]> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, typeof value === 'string' ? value : [...value]]))
 }

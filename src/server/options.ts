@@ -1,68 +1,155 @@
-import type { Contract } from '../contract.ts'
+import type { Contract, EventInput, EventName } from '../contract.ts'
 import { EventwireError } from '../errors.ts'
+import type { Gap } from '../wire/control.ts'
 import { MAX_DELAY } from '../wire/decode.ts'
-import type { Connection } from './emitter.ts'
+import type { ConnectDetails, ConnectHook } from './admission.ts'
+import type { CorsOptions } from './cors.ts'
 import { wholeNumber } from './duration.ts'
+import type { OutgoingEvent } from './event.ts'
 import { memoryLog, type HistoryOptions, type Log } from './log.ts'
+import type { Connection } from './connection-handle.ts'
+import type { Source } from './pump.ts'
 import { normalizeTopics, type Topics } from './topics.ts'
 
-/** Options of `createEmitter`. Times are in milliseconds. */
-export interface EmitterOptions<C extends Contract = Contract> {
-  /** Bounds of the log. Default: 10,000 events, 64 MiB, any age. Not together with `log`. */
-  history?: HistoryOptions | undefined
-  /** The log to use. Default: a `memoryLog` with the bounds of `history`. */
-  log?: Log | undefined
+/** An event as `emit` was given it. */
+export type EmittedEvent<C extends Contract = Contract> = {
+  [N in EventName<C>]: { readonly event: N; readonly data: EventInput<C, N>; readonly topic: string | undefined }
+}[EventName<C>]
+
+/**
+ * What becomes of a client that reads too slowly:
+ * - `gap`: it reads on when it can; what the log has dropped meanwhile is declared with a `gap`, reason `overflow`
+ * - `disconnect`: it is disconnected when the log has dropped what it had yet to read, and comes back with its cursor
+ * - `{ latest: key }`: it is sent only the newest event of each key and topic, behind a `gap` with reason `superseded`.
+ *   `key` is called once for each `emit`; events for which it gives `undefined` are never left out.
+ */
+export type SlowConsumer<C extends Contract = Contract> = 'gap' | 'disconnect' | { latest: (event: EmittedEvent<C>) => string | undefined }
+
+/** What streams of every kind have in common. Times are in milliseconds. */
+export interface StreamOptions<Context = unknown> {
+  /** Admits a request and says what it gets, or refuses it. Default: everyone is let in. */
+  connect?: ConnectHook<Context> | undefined
+  /** Lets pages of other origins read the stream. Default: none. */
+  cors?: CorsOptions | undefined
   /** Time between signs of life on each connection; clients take three missing ones for a dead stream. From 10. Default: 15,000. */
   heartbeat?: number | undefined
   /** The reconnection time to ask of clients: the least they wait before they come back. Default: their own, commonly 1,000 to 3,000. */
   retry?: number | undefined
-  /** What a connection listens to when its request does not say. Default: `[]`, only events without a topic. */
-  topics?: Topics | undefined
-  /** Bytes that the transport of one connection may hold before it is left to read from the log at its own pace; on node no less than the response's own mark. One write may go beyond. Default: 64 KiB. */
+  /** Bytes that the transport of one connection may hold before it counts as full; on node no less than the response's own mark. One write of 64 KiB may go beyond. Default: 64 KiB. */
   highWaterMark?: number | undefined
-  /** A connection whose full transport has not emptied for so long is ended, at the next heartbeat. Default: 30,000. */
+  /** A connection whose full transport has taken nothing for so long is ended, at the next heartbeat. Default: 30,000. */
   stallTimeout?: number | undefined
-  limits?: EmitterLimits | undefined
+  limits?: StreamLimits | undefined
   /** Hears what nobody else is told: failed emits that are not awaited, hooks that throw, bad options of a request. Default: `console.error`. */
   onError?: ((error: EventwireError) => void) | undefined
-  /** A connection has opened. What it is sent here comes after `$ready` and before any event of the log. */
-  onConnect?: ((connection: Connection<C>) => void | Promise<void>) | undefined
-  /** A connection is gone, whoever ended it. */
-  onDisconnect?: ((connection: Connection<C>) => void | Promise<void>) | undefined
 }
 
-/** Limits of {@link EmitterOptions}. */
-export interface EmitterLimits {
+/** Limits of {@link StreamOptions}. */
+export interface StreamLimits {
+  /** Most open connections, those that wait for `connect` included; more are answered with 503. Default: Infinity. */
+  connections?: number | undefined
+  /** Most open connections of one client, which `key` tells apart by what it likes; more are answered with 429. Those without a key are not counted. Default: Infinity. */
+  perKey?: { connections: number; key: (request: Request, details: ConnectDetails) => string | undefined } | undefined
+  /** Most topics of one connection; more are answered with 400. Default: 1,000. */
+  topics?: number | undefined
   /** Largest event, name and data together, in bytes of UTF-8. eventwire's client refuses more than 1 MiB unless told otherwise. Default: 1 MiB. */
   eventBytes?: number | undefined
+  /** Longest cursor that is looked at; a longer one is malformed. From 160. Default: 256. */
+  cursorBytes?: number | undefined
+  /** Largest head of a request, address included; more is answered with 431. A server may have a lower limit of its own: node's is 16 KiB. Default: 16 KiB. */
+  headerBytes?: number | undefined
 }
 
-/** The options with their defaults, checked. */
-export interface Settings {
-  readonly log: Log
+/** Options of `createEmitter`. */
+export interface EmitterOptions<C extends Contract = Contract, Context = undefined> extends StreamOptions<Context> {
+  /** Bounds of the log. Default: 10,000 events, 64 MiB, any age. Not together with `log`. */
+  history?: HistoryOptions | undefined
+  /** The log to use. Default: a `memoryLog` with the bounds of `history`. */
+  log?: Log | undefined
+  /** What a connection listens to when neither its request nor `connect` says. Default: `[]`, only events without a topic. */
+  topics?: Topics | undefined
+  /**
+   * The state of things for a client that is new or has missed events, as events without an id. They come before any event
+   * of the log, which then goes on from where it stood when the hook was called: what happens meanwhile may be told twice,
+   * and nothing is left out. When it fails the stream ends, and the client tries again. Default: none.
+   */
+  snapshot?: ((connection: Connection<C, NoInfer<Context>>) => Source<OutgoingEvent<C>> | Promise<Source<OutgoingEvent<C>>>) | undefined
+  /** What becomes of a client that reads too slowly. Default: `'gap'`. */
+  slowConsumer?: SlowConsumer<C> | undefined
+  /** A connection has opened. What it is sent here comes after `$ready` and before any event of the log. */
+  onConnect?: ((connection: Connection<C, NoInfer<Context>>) => void | Promise<void>) | undefined
+  /** A connection is gone, whoever ended it. */
+  onDisconnect?: ((connection: Connection<C, NoInfer<Context>>) => void | Promise<void>) | undefined
+  /** An event was published. Called for each, within `emit`: be quick. */
+  onEmit?: ((emitted: { event: EventName<C>; id: string; topic: string | undefined }) => void) | undefined
+  /** A client has been told that it lost events. */
+  onGap?: ((connection: Connection<C, NoInfer<Context>>, gap: Gap) => void) | undefined
+  /** At a heartbeat, a client was found not to keep up. Again only after it has caught up. */
+  onSlow?: ((connection: Connection<C, NoInfer<Context>>) => void) | undefined
+}
+
+/** The options of every stream with their defaults, checked. */
+export interface StreamSettings {
   readonly heartbeat: number
   readonly retry: number | undefined
-  readonly topics: Topics
   readonly highWaterMark: number
   readonly stallTimeout: number
+  readonly connections: number
+  readonly perKey: number
+  readonly maxTopics: number
   readonly eventBytes: number
+  readonly cursorBytes: number
+  readonly headerBytes: number
+}
+
+/** What only emitters have. */
+export interface EmitterSettings<C extends Contract> {
+  readonly log: Log
+  readonly topics: Topics
+  readonly policy: 'gap' | 'disconnect' | 'latest'
+  readonly latest: ((event: EmittedEvent<C>) => string | undefined) | undefined
 }
 
 /** Checks options and fills in defaults. Throws `invalid-option`, which names the option. */
-export function settle(options: EmitterOptions): Settings {
+export function settleStream({
+  heartbeat,
+  retry,
+  highWaterMark,
+  stallTimeout,
+  limits = {},
+}: Omit<StreamOptions, 'connect'>): StreamSettings {
+  return {
+    heartbeat: wholeNumber('heartbeat', heartbeat ?? 15_000, 10, MAX_DELAY),
+    retry: retry === undefined ? undefined : wholeNumber('retry', retry, 0, MAX_DELAY),
+    highWaterMark: wholeNumber('highWaterMark', highWaterMark ?? 64 << 10, 1),
+    stallTimeout: wholeNumber('stallTimeout', stallTimeout ?? 30_000, 1),
+    connections: wholeNumber('limits.connections', limits.connections ?? Infinity, 0),
+    perKey: wholeNumber('limits.perKey.connections', limits.perKey?.connections ?? Infinity, 0),
+    maxTopics: wholeNumber('limits.topics', limits.topics ?? 1_000, 0),
+    eventBytes: wholeNumber('limits.eventBytes', limits.eventBytes ?? 1 << 20, 1),
+    cursorBytes: wholeNumber('limits.cursorBytes', limits.cursorBytes ?? 256, 160),
+    headerBytes: wholeNumber('limits.headerBytes', limits.headerBytes ?? 16 << 10, 1),
+  }
+}
+
+/** What only emitters have. Throws as {@link settleStream} does. */
+export function settleEmitter<C extends Contract>(
+  options: Pick<EmitterOptions<C>, 'log' | 'history' | 'topics' | 'slowConsumer'>,
+): EmitterSettings<C> {
   if (options.log && options.history) {
     throw new EventwireError('invalid-option', 'Give either log or history: a log of your own has its own bounds.')
   }
   if (options.log && !/^[0-9a-z]{1,128}$/.test(options.log.epoch)) {
     throw new EventwireError('invalid-option', `log.epoch is ${JSON.stringify(options.log.epoch)}; it takes 1 to 128 characters of 0-9a-z.`)
   }
+  const { slowConsumer = 'gap' } = options
+  if (slowConsumer !== 'gap' && slowConsumer !== 'disconnect' && typeof slowConsumer?.latest !== 'function') {
+    throw new EventwireError('invalid-option', `slowConsumer takes 'gap', 'disconnect' or { latest: (event) => key }.`)
+  }
   return {
     log: options.log ?? memoryLog(options.history),
-    heartbeat: wholeNumber('heartbeat', options.heartbeat ?? 15_000, 10, MAX_DELAY),
-    retry: options.retry === undefined ? undefined : wholeNumber('retry', options.retry, 0, MAX_DELAY),
     topics: normalizeTopics(options.topics ?? []),
-    highWaterMark: wholeNumber('highWaterMark', options.highWaterMark ?? 64 << 10, 1),
-    stallTimeout: wholeNumber('stallTimeout', options.stallTimeout ?? 30_000, 1),
-    eventBytes: wholeNumber('limits.eventBytes', options.limits?.eventBytes ?? 1 << 20, 1),
+    policy: typeof slowConsumer === 'object' ? 'latest' : slowConsumer,
+    latest: typeof slowConsumer === 'object' ? slowConsumer.latest : undefined,
   }
 }

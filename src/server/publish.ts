@@ -1,11 +1,20 @@
 import type { Contract } from '../contract.ts'
-import { EventwireError } from '../errors.ts'
-import { exceedsBytes } from '../wire/size.ts'
 import { formatCursor } from './cursor.ts'
+import { refuseOversize } from './event.ts'
 import type { Log } from './log.ts'
 
 /** Validates an event, appends it to the log and gives its id. */
 export type Publish = (event: string, data: unknown, topic: string | undefined) => string | Promise<string>
+
+/** What publishing needs. */
+export interface PublishRules {
+  readonly contract: Contract
+  readonly log: Log
+  readonly eventBytes: number
+  /** What an event replaces; see `slowConsumer`. */
+  readonly keyOf: ((event: string, data: unknown, topic: string | undefined) => string | undefined) | undefined
+  readonly onPublished: (event: string, id: string, topic: string | undefined) => void
+}
 
 /** Does something with the text of each event, in the order of the calls: at once, or behind those whose text is still awaited. */
 export type Turns = <T>(written: string | Promise<string>, act: (written: string) => T) => T | Promise<T>
@@ -26,21 +35,13 @@ export function createTurns(): Turns {
 }
 
 /** Makes the way from `emit` to the log. */
-export function createPublish(contract: Contract, log: Log, eventBytes: number): Publish {
+export function createPublish({ contract, log, eventBytes, keyOf, onPublished }: PublishRules): Publish {
   const inTurn = createTurns()
   return (event, input, topic) =>
     inTurn(contract.serialize(event, input), (data) => {
       refuseOversize(event, data, eventBytes)
-      return formatCursor(log.epoch, log.append({ event, data, topic }))
+      const id = formatCursor(log.epoch, log.append({ event, data, topic, key: keyOf?.(event, input, topic) }))
+      onPublished(event, id, topic)
+      return id
     })
-}
-
-/** Refuses an event that clients would have to refuse. */
-export function refuseOversize(event: string, data: string, eventBytes: number): void {
-  if (!exceedsBytes(event + data, eventBytes)) return
-  throw new EventwireError(
-    'too-large',
-    `Event ${JSON.stringify(event)} takes more than ${eventBytes} bytes. Send less, or raise limits.eventBytes on the server and on its clients.`,
-    { event },
-  )
 }

@@ -21,10 +21,24 @@ class ObservedPromise<T> extends Promise<T> {
 }
 
 /** The same outcome as `work`; a rejection that nobody awaits goes to `report`. */
-export function reportIfUnobserved<T>(work: Promise<T>, report: (error: unknown) => void): Promise<T> {
+function reportIfUnobserved<T>(work: Promise<T>, report: (error: unknown) => void): Promise<T> {
   const promise = new ObservedPromise<T>((resolve, reject) => void work.then(resolve, reject))
   void Promise.prototype.then.call(promise, undefined, (error: unknown) => {
     if (!promise.observed) report(error)
   })
   return promise
+}
+
+/** Gives the outcome of `work`: done at once where that is possible, and reported if it fails unheard. */
+export type Outcome = <T>(work: () => T | Promise<T>) => Promise<T>
+
+export function createOutcome(report: (error: unknown) => void): Outcome {
+  return (work) => {
+    try {
+      const result = work()
+      return result instanceof Promise ? reportIfUnobserved(result, report) : Promise.resolve(result)
+    } catch (error) {
+      return reportIfUnobserved(Promise.reject(error as Error), report)
+    }
+  }
 }

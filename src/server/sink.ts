@@ -1,16 +1,18 @@
-/** The transport of one connection, as the connection sees it. */
+/** What carries the bytes of one connection: a response of node, or the body of a web response. */
 export interface Sink {
   /** Hands over bytes, which are shared and never change. False when it is full: write no more until it has drained. */
   write(bytes: Uint8Array): boolean
+  /** Bytes handed over that have not left yet. */
+  readonly buffered: number
   /** Ends the stream after what was written. */
   readonly end: () => void
   /** Ends the stream at once, whatever was not sent yet. */
   destroy(): void
 }
 
-/** The other way round: what a transport tells its connection. */
+/** The other way round: what a sink tells its connection. */
 export interface SinkListener {
-  /** The transport is ready to be written to. Called once, first. */
+  /** The sink is ready to be written to. Called once, first. */
   opened(): void
   /** What was written has left; there is room again. */
   drained(): void
@@ -18,7 +20,7 @@ export interface SinkListener {
   gone(): void
 }
 
-/** Makes the connection of a transport. */
+/** Makes the connection of a sink. */
 export type Attach = (sink: Sink) => SinkListener
 
 /** Joins blocks into the bytes of one write. */

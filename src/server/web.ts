@@ -1,20 +1,28 @@
 import { EventwireError } from '../errors.ts'
-import type { Answer } from './http.ts'
+import type { Answer, AnswerHeaders } from './http.ts'
 import type { Attach, Sink, SinkListener } from './sink.ts'
 
+const NULL_BODY = new Set([101, 204, 205, 304])
+
+/** The response for web runtimes. */
+export function webResponse({ status, headers, body }: Answer, signal: AbortSignal, highWaterMark: number): Response {
+  const init = { status, headers: webHeaders(headers) }
+  if (typeof body === 'function') return new Response(streamOf(body, signal, highWaterMark), init)
+  return new Response(body === '' || NULL_BODY.has(status) ? null : body, init)
+}
+
 /**
- * The response for web runtimes. It attaches when the body is first read, so a response that nobody reads leaves nothing
- * behind, and `pull` is the drain: with a high-water mark of 0 it is called when a reader waits and the stream is empty.
+ * The body of a stream. It attaches when it is first read, so a response that nobody reads leaves nothing behind, and
+ * `pull` is the drain: with a high-water mark of 0 it is called when a reader waits and the stream is empty.
  */
-export function webResponse({ status, headers, body }: Answer, signal: AbortSignal, highWaterMark: number, attach: Attach): Response {
-  if (body !== 'stream') return new Response(body.text || null, { status, headers })
+function streamOf(attach: Attach, signal: AbortSignal, highWaterMark: number): ReadableStream<Uint8Array> {
   let connection: SinkListener | undefined
   let leave = (): void => {}
   const over = (): void => {
     signal.removeEventListener('abort', leave)
     connection?.gone()
   }
-  const stream = new ReadableStream<Uint8Array>(
+  return new ReadableStream<Uint8Array>(
     {
       pull(controller) {
         if (connection) return connection.drained()
@@ -30,7 +38,6 @@ export function webResponse({ status, headers, body }: Answer, signal: AbortSign
     },
     { highWaterMark: 0, size: ({ byteLength }) => byteLength },
   )
-  return new Response(stream, { status, headers })
 }
 
 function webSink(controller: ReadableStreamDefaultController<Uint8Array>, highWaterMark: number, over: () => void): Sink {
@@ -39,6 +46,9 @@ function webSink(controller: ReadableStreamDefaultController<Uint8Array>, highWa
       // A copy: whoever reads owns what it gets, and may transfer it away from the log and the other connections.
       controller.enqueue(bytes.slice())
       return (controller.desiredSize ?? 0) > -highWaterMark
+    },
+    get buffered() {
+      return -(controller.desiredSize ?? 0)
     },
     end() {
       controller.close()
@@ -50,4 +60,12 @@ function webSink(controller: ReadableStreamDefaultController<Uint8Array>, highWa
       over()
     },
   }
+}
+
+function webHeaders(headers: AnswerHeaders): Headers {
+  const result = new Headers()
+  for (const [name, value] of Object.entries(headers)) {
+    for (const one of typeof value === 'string' ? [value] : value) result.append(name, one)
+  }
+  return result
 }

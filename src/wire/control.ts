@@ -26,15 +26,16 @@ export interface Ready {
  * - `ahead`: it lies beyond the log's newest event
  * - `malformed`: it is no cursor of this server
  * - `overflow`: the connection read so slowly that the log has dropped what it had yet to read
+ * - `superseded`: the connection read slowly, and of the events that followed only the newest of each key are sent
  */
-export type GapReason = 'evicted' | 'epoch' | 'ahead' | 'malformed' | 'overflow'
+export type GapReason = 'evicted' | 'epoch' | 'ahead' | 'malformed' | 'overflow' | 'superseded'
 
 /** `$gap`: events may have been lost. The cursor that follows it says where the stream goes on. */
 export interface Gap {
   readonly reason: GapReason
-  /** The cursor that could not be resumed from, cut to 256 characters. What came after it is lost up to `oldest`. */
+  /** The cursor that the stream could not go on from, cut to 256 characters. Events between it and `oldest` are lost. */
   readonly requested: string
-  /** The id of the oldest event that the log still holds; `''` when it holds none. */
+  /** The id of the event that the stream goes on with, if it is for this client; `''` when that is yet to come. */
   readonly oldest: string
 }
 

@@ -142,7 +142,7 @@ test('a hook that rejects goes to onError like one that throws', async () => {
   })
   const reader = (await emitter.handle(new Request('http://localhost/events'))).body!.getReader()
   await reader.read()
-  expect(await heard.promise).toMatchObject({ code: 'hook-failed', message: 'A hook of the emitter threw: no database' })
+  expect(await heard.promise).toMatchObject({ code: 'hook-failed', message: 'The hook onConnect failed: no database' })
   await new Promise(setImmediate)
   expect(unhandled).toEqual([])
   await emitter.close()

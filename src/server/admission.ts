@@ -1,0 +1,176 @@
+import { EventwireError } from '../errors.ts'
+import { MAX_DELAY } from '../wire/decode.ts'
+import type { Cors } from './cors.ts'
+import { milliseconds, type Duration } from './duration.ts'
+import { answerOf, isResponse, plain, requestedCursor, STREAM_HEADERS, withHeaders, type Answer } from './http.ts'
+import type { Incoming } from './incoming.ts'
+import { hookFailed, type Report } from './report.ts'
+import type { Attach, Sink, SinkListener } from './sink.ts'
+import type { Slot, Slots } from './slots.ts'
+import { normalizeTopics, type Topics } from './topics.ts'
+
+/** What the `connect` hook grants a request. */
+export type Grant<Context> = {
+  /** What the connection listens to. Default: what `handle` was given, or else the emitter's `topics`. */
+  topics?: Topics | undefined
+  /** The stream ends after so long, and the client comes back through `connect`: what is left of its token's life. In ms or as `'10m'`. Default: Infinity. */
+  maxAge?: Duration | undefined
+} & ([Context] extends [undefined] ? { context?: Context } : { context: Context })
+
+/** What is known of a request besides what it says. */
+export interface ConnectDetails {
+  /** The topics that `handle` was given. */
+  readonly topics: Topics | undefined
+  /** Where the client, or the proxy before it, connected from. Known on node only. */
+  readonly address: string | undefined
+}
+
+/** Admits a request, or refuses it with a `Response`, returned or thrown. Anything else that it throws is answered with 500 and goes to `onError`. */
+export type ConnectHook<Context> = (
+  request: Request,
+  details: ConnectDetails,
+) => Grant<Context> | Response | undefined | Promise<Grant<Context> | Response | undefined>
+
+/** A request that was let in. */
+export interface Admitted<Context> {
+  readonly topics: Topics
+  readonly context: Context
+  readonly lastEventId: string | undefined
+}
+
+/** What decides on requests. */
+export interface AdmissionRules<Context> {
+  /** What may be asked with, besides HEAD. */
+  readonly methods: readonly string[]
+  readonly cors: Cors
+  readonly slots: Slots
+  readonly connect: ConnectHook<Context> | undefined
+  /** By what connections are counted against the limit of each. */
+  readonly keyOf: ((request: Request, details: ConnectDetails) => string | undefined) | undefined
+  readonly topics: Topics
+  readonly maxTopics: number
+  readonly headerBytes: number
+  readonly closing: () => boolean
+  readonly refused: (status: number) => void
+  readonly report: Report
+}
+
+/** Thrown within, to be answered. */
+class Refusal {
+  constructor(readonly answer: Answer) {}
+}
+
+/** Prepares the stream of an admitted request. What it gives makes it, once its sink is there; `release` is to be called when it is gone. */
+export type Open<Context> = (
+  admitted: Admitted<Context>,
+  request: () => Request,
+) => (sink: Sink, release: () => void) => SinkListener & { close(): void }
+
+/** The one place that lets a request in: method, limits, `connect`, topics, in this order. */
+export function createAdmission<Context>(
+  rules: AdmissionRules<Context>,
+  open: Open<Context>,
+): (incoming: Incoming, given: Topics | undefined) => Promise<Answer> {
+  const { connect, keyOf, cors, slots, report } = rules
+
+  const admit = async (incoming: Incoming, given: Topics | undefined): Promise<Answer> => {
+    refuseUnfit(incoming, rules)
+    const details: ConnectDetails = { topics: given, address: incoming.address }
+    const request = connect || keyOf ? requestOf(incoming) : undefined
+    const slot = slots.of(request && keyOf?.(request, details))
+    // Held while the application decides, so that those who wait for it count too.
+    const busy = slot.take()
+    if (busy) throw new Refusal(busy)
+    try {
+      const grant = request && connect ? await granted(() => connect(request, details), incoming.signal) : undefined
+      if (rules.closing()) throw new Refusal(closingAnswer())
+      const topics = normalizeTopics(grant?.topics ?? given ?? rules.topics)
+      if (topics !== '*' && topics.length > rules.maxTopics) {
+        throw new Refusal(plain(400, `More than ${rules.maxTopics} topics for one event stream.`))
+      }
+      if (incoming.method === 'HEAD') return { status: 200, headers: STREAM_HEADERS, body: '' }
+      const lastEventId = requestedCursor(incoming.header('last-event-id'), incoming.url)
+      const maxAge = milliseconds('maxAge', grant?.maxAge ?? Infinity)
+      const make = open({ topics, context: grant?.context as Context, lastEventId }, () => request ?? requestOf(incoming))
+      return { status: 200, headers: STREAM_HEADERS, body: attachOnce(make, slot, maxAge, rules.closing) }
+    } finally {
+      slot.free()
+    }
+  }
+
+  const respond = async (incoming: Incoming, given: Topics | undefined): Promise<Answer> => {
+    const shared = cors.headers(incoming)
+    const preflight = cors.preflight(incoming)
+    if (preflight) return preflight
+    const answer = await admit(incoming, given).catch((thrown) => refusal(thrown, report))
+    if (answer.status >= 400) rules.refused(answer.status)
+    return withHeaders(answer, shared)
+  }
+
+  return (incoming, given) => respond(incoming, given).catch((thrown) => refusal(thrown, report))
+}
+
+/** Holds a place for as long as the stream lasts, which is no longer than `maxAge` ms. */
+function attachOnce(make: ReturnType<Open<never>>, slot: Slot, maxAge: number, closing: () => boolean): Attach {
+  return (sink) => {
+    // On the web the response was given before, and is read only now.
+    if (slot.take() || closing()) return { opened: sink.end, drained() {}, gone() {} }
+    const stream = make(sink, () => {
+      clearTimeout(expiry)
+      slot.free()
+    })
+    const expiry = maxAge === Infinity ? undefined : setTimeout(() => stream.close(), Math.min(maxAge, MAX_DELAY))
+    return stream
+  }
+}
+
+/** What can be told without asking the application. */
+function refuseUnfit(
+  incoming: Incoming,
+  { methods, closing, headerBytes }: Pick<AdmissionRules<unknown>, 'methods' | 'closing' | 'headerBytes'>,
+): void {
+  const allowed = [...methods, 'HEAD']
+  if (!allowed.includes(incoming.method)) {
+    throw new Refusal(plain(405, `Use ${methods.join(' or ')} to read this event stream.`, { allow: allowed.join(', ') }))
+  }
+  if (closing()) throw new Refusal(closingAnswer())
+  let bytes = incoming.url.length
+  for (const [name, value] of incoming.headers()) bytes += name.length + value.length
+  if (bytes > headerBytes) throw new Refusal(plain(431, `The request takes more than ${headerBytes} bytes of headers.`))
+}
+
+function closingAnswer(): Answer {
+  return plain(503, 'The server is closing. Try again soon.', { 'retry-after': '1' })
+}
+
+function requestOf(incoming: Incoming): Request {
+  try {
+    return incoming.request()
+  } catch {
+    throw new Refusal(plain(400, 'The request has an address or a header that is none.'))
+  }
+}
+
+/** What the hook granted. A client that leaves is not waited for. */
+async function granted<Context>(hook: () => ReturnType<ConnectHook<Context>>, signal: AbortSignal): Promise<Grant<Context> | undefined> {
+  const left = Promise.withResolvers<never>()
+  const leave = (): void => left.reject(new Refusal(plain(499, 'The client has left.')))
+  signal.addEventListener('abort', leave, { once: true })
+  try {
+    const grant = await Promise.race([hook(), left.promise])
+    if (isResponse(grant)) throw grant
+    // Not `false` or `null`, which were meant to refuse.
+    if (grant === undefined || (typeof grant === 'object' && grant !== null)) return grant
+    throw new TypeError(`it returned ${String(grant)}; return an object or nothing to admit, a Response to refuse`)
+  } finally {
+    signal.removeEventListener('abort', leave)
+  }
+}
+
+async function refusal(thrown: unknown, report: Report): Promise<Answer> {
+  if (thrown instanceof Refusal) return thrown.answer
+  if (isResponse(thrown)) return answerOf(thrown)
+  report(thrown instanceof EventwireError ? thrown : hookFailed('connect', thrown))
+  // The cause is for the application, not for the client.
+  return plain(500, 'The server could not open this event stream.')
+}

@@ -1,0 +1,43 @@
+import type { Answer } from './http.ts'
+import { webIncoming, type Incoming } from './incoming.ts'
+import { hasLeft, nodeResponse, refusePipelined, type NodeResponse } from './node.ts'
+import { nodeIncoming, type NodeRequest } from './node-request.ts'
+import type { Report } from './report.ts'
+import { webResponse } from './web.ts'
+
+/** The two ways in. */
+export interface Handlers<Given> {
+  /** Answers a web request: Hono, Next.js, Bun, Deno, Workers. Never rejects. */
+  handle(request: Request, given?: Given): Promise<Response>
+  /** Answers on node: `node:http`, `node:http2`, and frameworks that show the `req` and `res` beneath. Never throws. */
+  handleNode(request: NodeRequest, response: NodeResponse, given?: Given): void
+}
+
+/** Makes both ways in from one function that never rejects. */
+export function createHandlers<Given>(
+  respond: (incoming: Incoming, given: Given | undefined) => Promise<Answer>,
+  highWaterMark: number,
+  report: Report,
+): Handlers<Given> {
+  const respondNode = async (request: NodeRequest, response: NodeResponse, given: Given | undefined): Promise<void> => {
+    if (hasLeft(response)) return
+    const controller = new AbortController()
+    const leave = (): void => controller.abort()
+    response.on('close', leave)
+    const answer = refusePipelined(response) ?? (await respond(nodeIncoming(request, controller.signal), given))
+    response.off('close', leave)
+    nodeResponse(answer, response, highWaterMark)
+  }
+
+  return {
+    handle: async (request, given) => webResponse(await respond(webIncoming(request), given), request.signal, highWaterMark),
+
+    handleNode(request, response, given) {
+      respondNode(request, response, given).catch((error: unknown) => {
+        // Somebody else has answered already, or the response is none.
+        report(error)
+        response.destroy()
+      })
+    },
+  }
+}

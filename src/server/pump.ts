@@ -1,0 +1,49 @@
+import type { Transport } from './transport.ts'
+
+/** What events are drawn from: a generator, an array, or what else can be iterated. */
+export type Source<T> = AsyncIterable<T> | Iterable<T>
+
+/**
+ * Writes what a source yields, drawing one item at a time and only while the transport has room. Rejects with what the
+ * source, or `encodeItem`, throws.
+ *
+ * @returns True when all has been written and there is room again. False when `signal` aborted first: then the source was
+ * told to return, and what it throws on its way out is nobody's concern any more.
+ */
+export async function pump<T>(
+  source: Source<T>,
+  transport: Transport,
+  signal: AbortSignal,
+  encodeItem: (item: T) => string | Promise<string>,
+): Promise<boolean> {
+  const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+  const abandon = (): void => {
+    // A generator queues this behind what it awaits; other iterators may end what they await.
+    const leave = async (): Promise<unknown> => iterator.return?.()
+    leave().catch(() => {})
+  }
+  signal.addEventListener('abort', abandon, { once: true })
+  try {
+    while (await hasRoom(transport, signal)) {
+      const { done, value } = await iterator.next()
+      if (signal.aborted) return false
+      if (done) return true
+      const block = await encodeItem(value)
+      // Others may have written meanwhile.
+      if (await hasRoom(transport, signal)) transport.write(block)
+    }
+    return false
+  } catch (error) {
+    if (signal.aborted) return false
+    abandon()
+    throw error
+  } finally {
+    signal.removeEventListener('abort', abandon)
+  }
+}
+
+/** Waits until the transport has room. False when `signal` aborted first. */
+export async function hasRoom(transport: Transport, signal: AbortSignal): Promise<boolean> {
+  while (!signal.aborted && transport.full) await transport.room()
+  return !signal.aborted
+}

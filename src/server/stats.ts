@@ -1,0 +1,77 @@
+import type { Fanout } from './fanout.ts'
+import { formatCursor } from './cursor.ts'
+
+/** What `stats` of an emitter gives: how it stands now, and what has happened since it was made. */
+export interface EmitterStats {
+  /** Open connections. */
+  readonly connections: number
+  /** Open connections by topic; one that listens to several is counted under each. No prototype: any name may be a key. */
+  readonly topics: Readonly<Record<string, number>>
+  /** Open connections that listen to every topic. */
+  readonly everyTopic: number
+  readonly log: {
+    /** Events held. */
+    readonly events: number
+    /** Bytes of the encoded events held. */
+    readonly bytes: number
+    /** Id of the newest event; of none yet, it ends in `-0`. */
+    readonly head: string
+    /** Events that have made room for newer ones, since the log began or was cleared. */
+    readonly evictions: number
+  }
+  /** How many events the slowest connection is behind the head, of whatever topic. */
+  readonly lag: number
+  /** Bytes that transports hold for clients that have yet to take them. */
+  readonly buffered: number
+  /** Events emitted so far. */
+  readonly emits: number
+  /** Gaps declared so far. */
+  readonly gaps: number
+  /** Connections so far that resumed from their cursor. */
+  readonly replays: number
+  /** Requests refused so far, by status. */
+  readonly refusals: Readonly<Record<number, number>>
+}
+
+/** What is counted as it happens. */
+export interface Counters {
+  emits: number
+  gaps: number
+  replays: number
+  readonly refusals: Record<number, number>
+}
+
+export function createCounters(): Counters {
+  return { emits: 0, gaps: 0, replays: 0, refusals: {} }
+}
+
+export function countRefusal({ refusals }: Pick<Counters, 'refusals'>, status: number): void {
+  refusals[status] = (refusals[status] ?? 0) + 1
+}
+
+/** Looks at every connection: for now and then, not for every event. */
+export function statsOf({ log, counters, connections, groups }: Fanout): EmitterStats {
+  const topics = Object.create(null) as Record<string, number>
+  let everyTopic = 0
+  for (const group of groups) {
+    if (group.topics === '*') everyTopic += group.size
+    else for (const topic of group.topics) topics[topic] = (topics[topic] ?? 0) + group.size
+  }
+  let lag = 0
+  let buffered = 0
+  for (const connection of connections) {
+    lag = Math.max(lag, connection.lag)
+    buffered += connection.transport.buffered
+  }
+  const { oldest, head, bytes, epoch } = log
+  return {
+    connections: connections.size,
+    topics,
+    everyTopic,
+    log: { events: head - oldest + 1, bytes, head: formatCursor(epoch, head), evictions: oldest - 1 },
+    lag,
+    buffered,
+    ...counters,
+    refusals: { ...counters.refusals },
+  }
+}

@@ -1,0 +1,98 @@
+import type { Sink } from './sink.ts'
+
+/** Most bytes handed to the sink at once. More leaves in slices, so that a large event on a slow link shows progress. */
+const SLICE_BYTES = 64 << 10
+
+const utf8 = new TextEncoder()
+
+/** A sink as connections use it: it takes blocks of any size, and knows since when it has been full. */
+export class Transport {
+  /** What is left of the last block. */
+  #rest: Uint8Array | undefined
+  /** When it became full, as `performance.now()` has it; `undefined` while there is room. */
+  #fullSince: number | undefined
+  #ending = false
+  #room: PromiseWithResolvers<void> | undefined
+
+  constructor(readonly sink: Sink) {}
+
+  /** While it is, nothing may be written. */
+  get full(): boolean {
+    return this.#fullSince !== undefined
+  }
+
+  /** Bytes that have been written and have not left. */
+  get buffered(): number {
+    return this.sink.buffered + (this.#rest?.byteLength ?? 0)
+  }
+
+  /** Whether it has been full, or ending, for so long without a slice leaving. */
+  stalled(timeout: number): boolean {
+    return this.#fullSince !== undefined && performance.now() - this.#fullSince >= timeout
+  }
+
+  /** Takes a block whole. False when it is full now. */
+  write(block: Uint8Array | string): boolean {
+    this.#rest = typeof block === 'string' ? utf8.encode(block) : block
+    return this.#push()
+  }
+
+  /** The sink has drained: what is left of the last block goes on. False when it is full again, or ending. */
+  drained(): boolean {
+    this.#fullSince = undefined
+    if (!this.#push()) return false
+    if (this.#ending) {
+      this.#finish()
+      return false
+    }
+    this.release()
+    return true
+  }
+
+  /** Resolves when there is room, or nothing more to wait for; `undefined` when there is room now. */
+  room(): Promise<void> | undefined {
+    if (!this.full) return undefined
+    this.#room ??= Promise.withResolvers()
+    return this.#room.promise
+  }
+
+  /** Lets go of who waits for room. */
+  release(): void {
+    this.#room?.resolve()
+    this.#room = undefined
+  }
+
+  /** Ends the stream after what was written. */
+  end(): void {
+    if (this.#ending) return
+    this.#ending = true
+    if (!this.#rest) this.#finish()
+  }
+
+  #finish(): void {
+    // Watched on: what was written has yet to leave.
+    this.#fullSince ??= performance.now()
+    this.sink.end()
+  }
+
+  #push(): boolean {
+    while (this.#rest && !this.full) {
+      const rest = this.#rest
+      const whole = rest.byteLength <= SLICE_BYTES
+      this.#rest = whole ? undefined : rest.subarray(SLICE_BYTES)
+      if (!this.#accepts(whole ? rest : rest.subarray(0, SLICE_BYTES))) this.#fullSince = performance.now()
+    }
+    return !this.full
+  }
+
+  /** A sink that throws harms its own connection alone, not the others that are handed the same bytes. */
+  #accepts(bytes: Uint8Array): boolean {
+    try {
+      return this.sink.write(bytes)
+    } catch {
+      // Later: its end tells the application, which may emit while the others have yet to be written to.
+      queueMicrotask(() => this.sink.destroy())
+      return false
+    }
+  }
+}
