@@ -6,6 +6,7 @@ const shared: Options = {
     server: 'src/server/index.ts',
     client: 'src/client/index.ts',
     wire: 'src/wire/index.ts',
+    otel: 'src/otel/index.ts',
   },
   target: 'es2022',
   platform: 'neutral',

@@ -14,6 +14,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   wire: ['errors.ts'],
   server: ['contract.ts', 'errors.ts', 'wire'],
   client: ['contract.ts', 'errors.ts', 'wire'],
+  otel: ['server'],
 }
 
 const PACKAGES = ['@standard-schema/spec', 'eventsource-parser']

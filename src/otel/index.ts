@@ -1,0 +1,1 @@
+export { observeEmitter, type Meter, type Observable, type Observation } from './metrics.ts'
