@@ -26,10 +26,10 @@ export interface ConnectDetails {
 }
 
 /** Admits a request, or refuses it with a `Response`, returned or thrown. Anything else that it throws is answered with 500 and goes to `onError`. */
-export type ConnectHook<Context> = (
-  request: Request,
-  details: ConnectDetails,
-) => Grant<Context> | Response | undefined | Promise<Grant<Context> | Response | undefined>
+export type ConnectHook<Context> = (request: Request, details: ConnectDetails) => Granted<Context> | Promise<Granted<Context>>
+
+/** What `connect` gives back. */
+export type Granted<Context> = Grant<Context> | Response | void
 
 /** A request that was let in. */
 export interface Admitted<Context> {
@@ -152,15 +152,19 @@ function requestOf(incoming: Incoming): Request {
 }
 
 /** What the hook granted. A client that leaves is not waited for. */
-async function granted<Context>(hook: () => ReturnType<ConnectHook<Context>>, signal: AbortSignal): Promise<Grant<Context> | undefined> {
+async function granted<Context>(
+  hook: () => Granted<Context> | Promise<Granted<Context>>,
+  signal: AbortSignal,
+): Promise<Grant<Context> | undefined> {
   const left = Promise.withResolvers<never>()
   const leave = (): void => left.reject(new Refusal(plain(499, 'The client has left.')))
   signal.addEventListener('abort', leave, { once: true })
   try {
-    const grant = await Promise.race([hook(), left.promise])
+    const grant: Granted<Context> = await Promise.race<Granted<Context>>([hook(), left.promise])
     if (isResponse(grant)) throw grant
     // Not `false` or `null`, which were meant to refuse.
-    if (grant === undefined || (typeof grant === 'object' && grant !== null)) return grant
+    if (grant === undefined) return undefined
+    if (typeof grant === 'object' && grant !== null) return grant
     throw new TypeError(`it returned ${String(grant)}; return an object or nothing to admit, a Response to refuse`)
   } finally {
     signal.removeEventListener('abort', leave)

@@ -56,7 +56,7 @@ function webSink(controller: ReadableStreamDefaultController<Uint8Array>, highWa
     },
     destroy() {
       // An error, where closing would keep what is queued until it is read.
-      controller.error(new EventwireError('timeout', 'The connection was ended because its client had stopped reading.'))
+      controller.error(new EventwireError('timeout', 'The stream was cut: its client had stopped reading, or the server is closing.'))
       over()
     },
   }
