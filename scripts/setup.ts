@@ -1,4 +1,4 @@
 // Sees to what the tests need beside npm's packages.
-import { ensureChromium } from './chromium.ts'
+import { ensureProgram, PROGRAMS } from './programs.ts'
 
-ensureChromium()
+for (const program of PROGRAMS) ensureProgram(program)

@@ -1,22 +1,15 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
+import { blocks, compile, MARKET, read, ROOT } from './support/docs.ts'
 
-const ROOT = fileURLToPath(new URL('../', import.meta.url))
 const PAGES = [
   'README.md',
-  ...readdirSync(join(ROOT, 'docs'))
+  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
 ]
-
-const read = (page: string): string => readFileSync(join(ROOT, page), 'utf8')
-const blocks = (page: string): string[] => [...read(page).matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, code]) => code!)
-
-/** The contract that every page builds on: the README's. */
-const MARKET = blocks('README.md').find((code) => code.startsWith('// market.ts'))!
 
 test.each(PAGES)('every piece of code in %s compiles', (page) => {
   // A folder that exists; the files in it need not.
@@ -45,19 +38,3 @@ test('every error code has its line in docs/errors.md, and no other has', () => 
   expect(new Set(documented)).toEqual(new Set(codes))
   expect(documented).toHaveLength(codes.length)
 })
-
-/** The compiler's complaints about sources that need not exist on disk, under the project's own settings. */
-function compile(files: ReadonlyMap<string, string>): string[] {
-  const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile)
-  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT)
-  const host = ts.createCompilerHost(options)
-  const { fileExists, readFile, getSourceFile } = host
-  host.fileExists = (name) => files.has(name) || fileExists(name)
-  host.readFile = (name) => files.get(name) ?? readFile(name)
-  host.getSourceFile = (name, version, ...rest) =>
-    files.has(name) ? ts.createSourceFile(name, files.get(name)!, version) : getSourceFile(name, version, ...rest)
-  const program = ts.createProgram([...files.keys()], options, host)
-  return ts
-    .getPreEmitDiagnostics(program)
-    .map(({ messageText, file }) => `${file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`)
-}

@@ -32,7 +32,7 @@ export type ConnectHook<Context> = (request: Request, details: ConnectDetails) =
 export type Granted<Context> = Grant<Context> | Response | void
 
 /** A request that was let in. */
-export interface Admitted<Context> {
+interface Admitted<Context> {
   readonly topics: Topics
   readonly context: Context
   readonly lastEventId: string | undefined

@@ -11,7 +11,8 @@ export class Transport {
   #rest: Uint8Array | undefined
   /** When it became full, as `performance.now()` has it; `undefined` while there is room. */
   #fullSince: number | undefined
-  #ending = false
+  /** Its end is not asked for, is due when the rest has left, or is handed to the sink. */
+  #end: 'open' | 'due' | 'done' = 'open'
   #room: PromiseWithResolvers<void> | undefined
 
   constructor(readonly sink: Sink) {}
@@ -37,11 +38,12 @@ export class Transport {
     return this.#push()
   }
 
-  /** The sink has drained: what is left of the last block goes on. False when it is full again, or ending. */
+  /** The sink has drained: what is left of the last block goes on. False when it is full again, or at its end. */
   drained(): boolean {
+    if (this.#end === 'done') return false
     this.#fullSince = undefined
     if (!this.#push()) return false
-    if (this.#ending) {
+    if (this.#end === 'due') {
       this.#finish()
       return false
     }
@@ -64,12 +66,13 @@ export class Transport {
 
   /** Ends the stream after what was written. */
   end(): void {
-    if (this.#ending) return
-    this.#ending = true
+    if (this.#end !== 'open') return
+    this.#end = 'due'
     if (!this.#rest) this.#finish()
   }
 
   #finish(): void {
+    this.#end = 'done'
     // Watched on: what was written has yet to leave.
     this.#fullSince ??= performance.now()
     this.sink.end()

@@ -18,7 +18,8 @@ const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
 const ENTRIES = {
   eventwire: ['EventwireError', 'defineEvents', 'text'],
   'eventwire/client': ['createSubscriber'],
-  'eventwire/server': ['createEmitter', 'memoryLog'],
+  'eventwire/otel': ['observeEmitter'],
+  'eventwire/server': ['createEmitter', 'memoryLog', 'publishHandler', 'streamEvents'],
   'eventwire/wire': ['createDecoder', 'encode'],
 }
 
@@ -202,7 +203,8 @@ test('all entries compile without the types of node, with the library of browser
   const source = `
     import { defineEvents, EventwireError, text } from 'eventwire'
     import { createSubscriber } from 'eventwire/client'
-    import { createEmitter } from 'eventwire/server'
+    import { observeEmitter } from 'eventwire/otel'
+    import { createEmitter, publishHandler, streamEvents } from 'eventwire/server'
     import { encode } from 'eventwire/wire'
     import * as z from 'zod'
 

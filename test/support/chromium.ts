@@ -1,6 +1,7 @@
 import { chromium, type Browser, type Page } from 'playwright-core'
 import { onTestFinished } from 'vitest'
-import { findChromium } from '../../scripts/chromium.ts'
+import { CHROMIUM } from '../../scripts/programs.ts'
+import { missing, pathOf } from './program.ts'
 
 const FLAGS = [
   '--headless',
@@ -13,18 +14,12 @@ const FLAGS = [
   '--disable-sync',
 ]
 
-/** Why the browser tests cannot run here; `undefined` when they can. Where `CI` is set they run, and fail, in any case. */
-export const missingChromium: string | undefined =
-  findChromium() || process.env['CI']
-    ? undefined
-    : 'Chromium is not installed (Debian: apt-get install chromium), so nothing was tested in a browser.'
+/** Why the browser tests cannot run here; `undefined` when they can. */
+export const missingChromium = missing(CHROMIUM)
 
 /** A real Chromium, closed at the end of the test. */
 async function launchChromium(): Promise<Browser> {
-  const executablePath = findChromium()
-  if (!executablePath)
-    throw new Error('Chromium is not installed. Install it (Debian: apt-get install chromium) or set CHROMIUM to its path.')
-  const browser = await chromium.launch({ executablePath, args: FLAGS })
+  const browser = await chromium.launch({ executablePath: pathOf(CHROMIUM), args: FLAGS })
   onTestFinished(() => browser.close())
   return browser
 }

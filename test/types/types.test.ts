@@ -372,6 +372,114 @@ describe('handle and handleNode', () => {
   )
 })
 
+describe('the context of connect', () => {
+  accepts(
+    'is what the hooks get, whatever way connect gives it',
+    `createEmitter(market, {
+       connect: async (request) =>
+         request.headers.has('cookie') ? { topics: ['BTC'], maxAge: '15m', context: { user: 'ada', admin: false } } : new Response(null, { status: 401 }),
+       onConnect(connection) {
+         type _ = Expect<Equal<typeof connection.context, { user: string; admin: boolean }>>
+       },
+       onGap: (connection) => connection.context.user.length,
+       snapshot: (connection) => [{ event: 'message', data: connection.context.user }],
+     })`,
+  )
+  accepts(
+    'is nothing without connect, or when connect gives none',
+    `createEmitter(market, {
+       onConnect(connection) {
+         type _ = Expect<Equal<typeof connection.context, undefined>>
+       },
+     })
+     createEmitter(market, {
+       connect: (request) => ({ topics: [request.url] }),
+       onConnect(connection) {
+         type _ = Expect<Equal<typeof connection.context, undefined>>
+       },
+     })
+     createEmitter(market, { connect: () => {} })`,
+  )
+  accepts(
+    'is what a generator gets',
+    `streamEvents(market, { connect: () => ({ context: { user: 'ada' } }) }, async function* (request) {
+       type _ = Expect<Equal<typeof request.context, { user: string }>>
+       yield { event: 'message', data: request.context.user, id: '1' }
+     })
+     streamEvents(market, async function* (request) {
+       type _ = Expect<Equal<typeof request.context, undefined>>
+       yield { event: 'price', data: { symbol: 'BTC', usd: 1 } }
+     })`,
+  )
+  refuses(
+    'has no more than connect gave',
+    `createEmitter(market, { connect: () => ({ context: { user: 'ada' } }), onConnect: (connection) => void connection.context.role })`,
+    `Property 'role' does not exist on type '{ user: string; }'.`,
+  )
+  refuses(
+    'cannot be left out by one way through connect',
+    `createEmitter<typeof market, { user: string }>(market, { connect: () => ({ topics: [] }) })`,
+    `Property 'context' is missing`,
+  )
+})
+
+describe('what snapshots and streams give', () => {
+  refuses(
+    'is an event of the contract',
+    `createEmitter(market, { snapshot: () => [{ event: 'prise', data: { symbol: 'BTC', usd: 1 } }] })`,
+    `Type '"prise"' is not assignable to type `,
+  )
+  refuses(
+    'has the data of that event',
+    `createEmitter(market, { snapshot: () => [{ event: 'price', data: { symbol: 'BTC', reason: '' } }] })`,
+    `Property 'usd' is missing in type '{ symbol: string; reason: string; }'`,
+  )
+  refuses(
+    'has the data of that event, from a generator',
+    `streamEvents(market, async function* () {
+       yield { event: 'price', data: { symbol: 'BTC', usd: '1' } }
+     })`,
+    /Type 'string' is not assignable to type 'number'|is not assignable to parameter of type 'StreamGenerator/,
+  )
+})
+
+describe('slowConsumer', () => {
+  accepts(
+    'gives its key function the events as they were emitted',
+    `createEmitter(market, {
+       slowConsumer: { latest: (emitted) => (emitted.event === 'price' ? emitted.data.symbol : undefined) },
+     })
+     createEmitter(market, { slowConsumer: 'disconnect' })`,
+  )
+  refuses('is checked by name', `createEmitter(market, { slowConsumer: 'drop' })`, `Type '"drop"' is not assignable to type 'SlowConsumer<`)
+})
+
+describe('publishHandler', () => {
+  accepts(
+    'takes any emitter, and gives both ways in',
+    `import type { IncomingMessage, ServerResponse } from 'node:http'
+     const publish = publishHandler(emitter, { authorize: async (request, { topic }) => request.headers.has('cookie') && topic === 'BTC' })
+     export const POST = (request: Request): Promise<Response> => publish.handle(request)
+     export const route = (request: IncomingMessage, response: ServerResponse): void => publish.handleNode(request, response)`,
+  )
+  refuses('wants to know who may publish', `publishHandler(emitter, {})`, `Property 'authorize' is missing`)
+  refuses(
+    'does not know the data before it is validated',
+    `publishHandler(emitter, { authorize: (_request, { data }) => data.usd > 0 })`,
+    `'data' is of type 'unknown'.`,
+  )
+})
+
+describe('observeEmitter', () => {
+  accepts(
+    'takes the meter of OpenTelemetry',
+    `import { metrics } from '@opentelemetry/api'
+     import { observeEmitter } from 'eventwire/otel'
+     const stop: () => void = observeEmitter(emitter, metrics.getMeter('x'), { 'service.part': 'prices' })
+     stop()`,
+  )
+})
+
 describe('options', () => {
   refuses(
     'of createEmitter are checked by name',
@@ -420,7 +528,7 @@ function add(source: string): string {
     `${source}
      import { defineEvents, text, type Contract, type EventData, type EventInput, type EventName, type EventOf } from 'eventwire'
      import { createSubscriber } from 'eventwire/client'
-     import { createEmitter } from 'eventwire/server'
+     import { createEmitter, publishHandler, streamEvents } from 'eventwire/server'
      import * as z from 'zod'
      import { emitter, light, market, stream, type Equal, type Expect, type Halted, type IsAny, type IsUnknown, type Price } from './market.ts'`,
   )
