@@ -1,10 +1,10 @@
 import { EventwireError } from '../errors.ts'
 import { MAX_DELAY } from '../wire/decode.ts'
-import type { Cors } from './cors.ts'
+import { VARY, type Cors } from './cors.ts'
 import { milliseconds, type Duration } from './duration.ts'
 import { answerOf, isResponse, plain, requestedCursor, STREAM_HEADERS, withHeaders, type Answer } from './http.ts'
 import type { Incoming } from './incoming.ts'
-import { hookFailed, type Report } from './report.ts'
+import { askHook, hookFailed, type Report } from './report.ts'
 import type { Attach, Sink, SinkListener } from './sink.ts'
 import type { Slot, Slots } from './slots.ts'
 import { normalizeTopics, type Topics } from './topics.ts'
@@ -77,7 +77,7 @@ export function createAdmission<Context>(
     refuseUnfit(incoming, rules)
     const details: ConnectDetails = { topics: given, address: incoming.address }
     const request = connect || keyOf ? requestOf(incoming) : undefined
-    const slot = slots.of(request && keyOf?.(request, details))
+    const slot = slots.of(request && keyOf && keyFrom(() => keyOf(request, details)))
     // Held while the application decides, so that those who wait for it count too.
     const busy = slot.take()
     if (busy) throw new Refusal(busy)
@@ -107,7 +107,14 @@ export function createAdmission<Context>(
     return withHeaders(answer, shared)
   }
 
-  return (incoming, given) => respond(incoming, given).catch((thrown) => refusal(thrown, report))
+  return (incoming, given) => respond(incoming, given).catch(async (thrown) => withHeaders(await refusal(thrown, report), VARY))
+}
+
+/** The key of a client. What else would be another at each request is no key. */
+function keyFrom(key: () => unknown): string | undefined {
+  const given = askHook('limits.perKey.key', key)
+  if (given === undefined || typeof given === 'string') return given
+  throw hookFailed('limits.perKey.key', new TypeError(`it returned ${typeof given}; return a string, or undefined for no limit`))
 }
 
 /** Holds a place for as long as the stream lasts, which is no longer than `maxAge` ms. */
@@ -173,8 +180,12 @@ async function granted<Context>(
 
 async function refusal(thrown: unknown, report: Report): Promise<Answer> {
   if (thrown instanceof Refusal) return thrown.answer
-  if (isResponse(thrown)) return answerOf(thrown)
-  report(thrown instanceof EventwireError ? thrown : hookFailed('connect', thrown))
+  try {
+    if (isResponse(thrown)) return await answerOf(thrown)
+    report(thrown instanceof EventwireError ? thrown : hookFailed('connect', thrown))
+  } catch (cause) {
+    report(hookFailed('connect', cause))
+  }
   // The cause is for the application, not for the client.
   return plain(500, 'The server could not open this event stream.')
 }

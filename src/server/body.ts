@@ -1,3 +1,4 @@
+import { MAX_DELAY } from '../wire/decode.ts'
 import type { Answer } from './http.ts'
 import { problem } from './problem.ts'
 
@@ -8,8 +9,8 @@ export interface BodyLimits {
   readonly timeout: number
 }
 
-/** Reads the JSON of a request, or says what is wrong with it. */
-export async function readJson(request: Request, limits: BodyLimits): Promise<{ readonly value: unknown } | Answer> {
+/** The refusal of a request that does not say that it brings JSON: a page of another origin could send it without being asked. */
+export function refuseType(request: Request): Answer | undefined {
   const type = request.headers.get('content-type')?.split(';')[0]!.trim().toLowerCase() ?? ''
   if (type !== 'application/json' && !/^application\/[\w.+-]+\+json$/.test(type)) {
     return problem(415, 'Send JSON, with content-type application/json.', {}, { accept: 'application/json' })
@@ -17,7 +18,12 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<{ 
   if ((request.headers.get('content-encoding') ?? 'identity') !== 'identity') {
     return problem(415, 'Send the body as it is, without content-encoding.', {}, { 'accept-encoding': 'identity' })
   }
-  if (Number(request.headers.get('content-length')) > limits.bytes) return tooLarge(limits)
+  return undefined
+}
+
+/** Reads the JSON of a request, or says what is wrong with it. */
+export async function readJson(request: Request, limits: BodyLimits): Promise<{ readonly value: unknown } | Answer> {
+  if (Number(request.headers.get('content-length')) > limits.bytes) return tooLarge(limits.bytes)
   const read = await readBytes(request, limits)
   if ('status' in read) return read
   try {
@@ -27,29 +33,31 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<{ 
   }
 }
 
-async function readBytes(request: Request, limits: BodyLimits): Promise<Uint8Array | Answer> {
+async function readBytes(request: Request, { bytes, timeout }: BodyLimits): Promise<Uint8Array | Answer> {
   const reader = request.body?.getReader()
   if (!reader) return new Uint8Array()
-  const chunks: Uint8Array<ArrayBuffer>[] = []
-  let size = 0
+  const read = new GrowingBytes()
   let late = false
   // What it says on being cancelled concerns nobody: the answer is given.
   const leave = (): void => void reader.cancel().catch(() => {})
-  const timer = setTimeout(() => {
-    late = true
-    leave()
-  }, limits.timeout)
+  const timer = setTimeout(
+    () => {
+      late = true
+      leave()
+    },
+    Math.min(timeout, MAX_DELAY),
+  )
   try {
     for (;;) {
       const { done, value } = await reader.read()
-      if (late) return problem(408, `The body took more than ${limits.timeout} ms.`)
-      if (done) return new Uint8Array(await new Blob(chunks).arrayBuffer())
-      chunks.push(value)
-      size += value.byteLength
-      if (size > limits.bytes) {
+      // Closed: who knows when the rest of it comes.
+      if (late) return problem(408, `The body took more than ${timeout} ms.`, {}, { connection: 'close' })
+      if (done) return read.whole
+      if (read.length + value.byteLength > bytes) {
         leave()
-        return tooLarge(limits)
+        return tooLarge(bytes)
       }
+      read.push(value)
     }
   } catch {
     return problem(400, 'The body broke off.')
@@ -58,6 +66,27 @@ async function readBytes(request: Request, limits: BodyLimits): Promise<Uint8Arr
   }
 }
 
-function tooLarge({ bytes }: BodyLimits): Answer {
+/** Bytes that come in pieces. Not a list of them: pieces of one byte would take a hundred each. */
+class GrowingBytes {
+  #bytes = new Uint8Array(1 << 10)
+  length = 0
+
+  get whole(): Uint8Array {
+    return this.#bytes.subarray(0, this.length)
+  }
+
+  push(piece: Uint8Array): void {
+    const length = this.length + piece.byteLength
+    if (length > this.#bytes.byteLength) {
+      const grown = new Uint8Array(Math.max(length, 2 * this.#bytes.byteLength))
+      grown.set(this.whole)
+      this.#bytes = grown
+    }
+    this.#bytes.set(piece, this.length)
+    this.length = length
+  }
+}
+
+function tooLarge(bytes: number): Answer {
   return problem(413, `The body takes more than ${bytes} bytes.`)
 }

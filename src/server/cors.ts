@@ -1,6 +1,7 @@
 import { EventwireError } from '../errors.ts'
 import { plain, type Answer } from './http.ts'
 import type { Incoming } from './incoming.ts'
+import { askHook } from './report.ts'
 
 /** Who else than pages of the same origin may read the stream. */
 export interface CorsOptions {
@@ -20,6 +21,9 @@ export interface Cors {
   preflight(incoming: Incoming): Answer | undefined
 }
 
+/** A cache must keep apart what different pages were answered. */
+export const VARY = { vary: 'Origin' }
+
 const HEADERS = ['Authorization', 'Content-Type', 'Last-Event-ID']
 
 /** Checks the options; without any, CORS is off. Throws `invalid-option`. */
@@ -38,10 +42,9 @@ export function createCors(options: CorsOptions | undefined, methods: readonly s
   const headers = (incoming: Incoming): Record<string, string> => {
     if (options.origins === '*') return { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'Retry-After' }
     const origin = incoming.header('origin')
-    // A cache must keep apart what different pages were answered.
-    if (origin === undefined || !allows(origin)) return { vary: 'Origin' }
+    if (origin === undefined || !allows(origin)) return VARY
     return {
-      vary: 'Origin',
+      ...VARY,
       'access-control-allow-origin': origin,
       'access-control-expose-headers': 'Retry-After',
       ...(credentials && { 'access-control-allow-credentials': 'true' }),
@@ -72,14 +75,13 @@ function allowedBy({ origins }: CorsOptions): (origin: string) => boolean {
   if (origins === '*') return () => true
   if (typeof origins === 'function') {
     return (origin) => {
-      // Not a promise, which would allow all.
-      const allowed: unknown = origins(origin)
+      const allowed: unknown = askHook('cors.origins', () => origins(origin))
       return allowed === true
     }
   }
   if (!Array.isArray(origins)) throw new EventwireError('invalid-option', `cors.origins takes '*', an array of origins, or a function.`)
   for (const origin of origins) {
-    if (URL.canParse(origin) && new URL(origin).origin === origin) continue
+    if (URL.canParse(origin) && new URL(origin).origin === origin && !origin.includes('*')) continue
     throw new EventwireError(
       'invalid-option',
       `cors.origins: ${JSON.stringify(origin)} is no origin. Write it like 'https://app.example.com', without a path.`,

@@ -9,7 +9,7 @@ import { createHandlers, type Handlers } from './handlers.ts'
 import { settleEmitter, settleStream, type EmittedEvent, type EmitterOptions } from './options.ts'
 import { createPublish } from './publish.ts'
 import { createOutcome } from './rejection.ts'
-import { createReport, hookFailed, runHook, type Report } from './report.ts'
+import { askHook, createReport, runHook, type Report } from './report.ts'
 import { Shutdown, type CloseOptions } from './shutdown.ts'
 import { Slots } from './slots.ts'
 import { createSnapshot } from './snapshot.ts'
@@ -67,10 +67,10 @@ function topicOf(options: EmitOptions | undefined): string | undefined {
 /** What an event replaces. A key that fails, or is none, replaces nothing: then nothing is left out. */
 function keyFrom(latest: () => unknown, report: Report): string | undefined {
   try {
-    const key = latest()
+    const key = askHook('slowConsumer.latest', latest)
     return typeof key === 'string' ? key : undefined
   } catch (error) {
-    report(hookFailed('slowConsumer.latest', error))
+    report(error)
     return undefined
   }
 }

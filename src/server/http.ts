@@ -37,12 +37,15 @@ const TRANSFER_HEADERS = ['connection', 'content-encoding', 'content-length', 't
 
 /** What an application's own response says, for whichever transport. */
 export async function answerOf(response: Response): Promise<Answer> {
+  const { status } = response
+  // `Response.error()` has 0; 101 is no end of a request.
+  if (!(status >= 200 && status <= 599)) throw new TypeError(`A response of status ${status} is no answer.`)
   const headers = new Headers(response.headers)
   for (const name of TRANSFER_HEADERS) headers.delete(name)
   const cookies = headers.getSetCookie()
   const body = new Uint8Array(await response.arrayBuffer())
   return {
-    status: response.status,
+    status,
     headers: { ...Object.fromEntries(headers), ...(cookies.length > 0 && { 'set-cookie': cookies }) },
     body,
   }

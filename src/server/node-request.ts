@@ -47,6 +47,8 @@ function addressOf({ originalUrl, url = '/', headers, socket }: NodeRequest): st
   const path = originalUrl ?? url
   const scheme = first(headers[':scheme']) ?? (socket?.encrypted ? 'https' : 'http')
   const host = first(headers[':authority']) ?? first(headers['host']) ?? 'localhost'
+  // Else it would say where the path begins.
+  if (/[/?#\\@]/.test(host)) throw new TypeError(`${host} is no host`)
   // Not resolved against the host: a path like //elsewhere would take its place.
   return path.startsWith('/') ? `${scheme}://${host}${path}` : path
 }
@@ -68,25 +70,34 @@ function bodyOf(request: NodeRequest): ReadableStream<Uint8Array<ArrayBuffer>> |
   const { body, readableEnded } = request
   if (readableEnded && body !== undefined) return typeof body === 'string' ? body : JSON.stringify(body)
   let over = false
-  return new ReadableStream({
-    start(controller) {
-      const finish = (act: () => void): void => {
-        if (!over) act()
-        over = true
-      }
-      request.on('data', (chunk) => {
-        // Node reads on what nobody wants, to have the connection free for the next request.
-        if (over) return
-        controller.enqueue(new Uint8Array(chunk))
-        if ((controller.desiredSize ?? 0) <= 0) request.pause()
-      })
-      request.on('end', () => finish(() => controller.close()))
-      request.on('error', (error) => finish(() => controller.error(error)))
-      request.on('close', () => finish(() => controller.error(new TypeError('The client has left.'))))
-    },
-    pull: () => void request.resume(),
-    cancel() {
+  let listen = (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): void => {
+    listen = () => {}
+    const finish = (act: () => void): void => {
+      if (!over) act()
       over = true
+    }
+    request.on('data', (chunk) => {
+      if (over) return
+      request.pause()
+      controller.enqueue(new Uint8Array(chunk))
+    })
+    request.on('end', () => finish(() => controller.close()))
+    request.on('error', (error) => finish(() => controller.error(error)))
+    request.on('close', () => finish(() => controller.error(new TypeError('The client has left.'))))
+  }
+  // Nothing is read before it is asked for: what nobody reads, node itself discards.
+  return new ReadableStream(
+    {
+      pull(controller) {
+        listen(controller)
+        request.resume()
+      },
+      cancel() {
+        over = true
+        // To the end, or the connection would not be free for the next request.
+        request.resume()
+      },
     },
-  })
+    { highWaterMark: 0 },
+  )
 }

@@ -35,7 +35,7 @@ export function refusePipelined({ socket }: NodeResponse): Answer | undefined {
 /** Answers on a node response. */
 export function nodeResponse({ status, headers, body }: Answer, response: NodeResponse, highWaterMark: number): void {
   if (hasLeft(response)) return
-  response.writeHead(status, mutable(headers))
+  response.writeHead(status, nodeHeaders(headers, response))
   if (typeof body !== 'function') {
     response.end(body)
     return
@@ -56,6 +56,8 @@ export function nodeResponse({ status, headers, body }: Answer, response: NodeRe
   connection.opened()
 }
 
-function mutable(headers: AnswerHeaders): Record<string, string | string[]> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, typeof value === 'string' ? value : [...value]]))
+/** `connection` is of HTTP/1.1 alone. */
+function nodeHeaders({ connection, ...headers }: AnswerHeaders, { stream }: NodeResponse): Record<string, string | string[]> {
+  const kept = connection === undefined || stream ? headers : { connection, ...headers }
+  return Object.fromEntries(Object.entries(kept).map(([name, value]) => [name, typeof value === 'string' ? value : [...value]]))
 }

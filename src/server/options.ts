@@ -124,12 +124,19 @@ export function settleStream({
     highWaterMark: wholeNumber('highWaterMark', highWaterMark ?? 64 << 10, 1),
     stallTimeout: wholeNumber('stallTimeout', stallTimeout ?? 30_000, 1),
     connections: wholeNumber('limits.connections', limits.connections ?? Infinity, 0),
-    perKey: wholeNumber('limits.perKey.connections', limits.perKey?.connections ?? Infinity, 0),
+    perKey: perKeyOf(limits.perKey),
     maxTopics: wholeNumber('limits.topics', limits.topics ?? 1_000, 0),
     eventBytes: wholeNumber('limits.eventBytes', limits.eventBytes ?? 1 << 20, 1),
     cursorBytes: wholeNumber('limits.cursorBytes', limits.cursorBytes ?? 256, 160),
     headerBytes: wholeNumber('limits.headerBytes', limits.headerBytes ?? 16 << 10, 1),
   }
+}
+
+function perKeyOf(perKey: StreamLimits['perKey']): number {
+  if (perKey === undefined) return Infinity
+  if (typeof perKey.key !== 'function')
+    throw new EventwireError('invalid-option', 'limits.perKey takes { connections, key }, where key is a function.')
+  return wholeNumber('limits.perKey.connections', perKey.connections, 0)
 }
 
 /** What only emitters have. Throws as {@link settleStream} does. */

@@ -1,7 +1,7 @@
 import type { Contract } from '../contract.ts'
 import { EventwireError, type ErrorCode } from '../errors.ts'
-import { readJson } from './body.ts'
-import { createCors, type CorsOptions } from './cors.ts'
+import { readJson, refuseType } from './body.ts'
+import { createCors, VARY, type CorsOptions } from './cors.ts'
 import { wholeNumber } from './duration.ts'
 import type { Emitter } from './emitter.ts'
 import { createHandlers, type Handlers } from './handlers.ts'
@@ -68,14 +68,14 @@ export function publishHandler<C extends Contract>(emitter: Emitter<C>, options:
     bytes: wholeNumber('bodyBytes', options.bodyBytes ?? 1 << 20, 1),
     timeout: wholeNumber('bodyTimeout', options.bodyTimeout ?? 10_000, 1),
   }
-  const cors = createCors(options.cors, ['POST'])
   const report = createReport(options.onError)
+  const cors = createCors(options.cors, ['POST'])
 
   const publish = async (incoming: Incoming, given: PublishGiven | undefined): Promise<Answer> => {
     if (incoming.method !== 'POST') return problem(405, 'Publish with POST.', {}, { allow: 'POST' })
     const request = requestOf(incoming)
     if (!request) return problem(400, 'The request has an address or a header that is none.')
-    const read = given && 'body' in given ? { value: given.body } : await readJson(request, limits)
+    const read = refuseType(request) ?? (given && 'body' in given ? { value: given.body } : await readJson(request, limits))
     if ('status' in read) return read
     const publication = publicationOf(read.value)
     if (typeof publication === 'string') return problem(400, publication)
@@ -87,10 +87,13 @@ export function publishHandler<C extends Contract>(emitter: Emitter<C>, options:
   }
 
   const failure = async (thrown: unknown): Promise<Answer> => {
-    if (isResponse(thrown)) return answerOf(thrown)
+    if (isResponse(thrown)) return answerOf(thrown).catch(failure)
     const status = thrown instanceof EventwireError ? STATUS[thrown.code] : undefined
     if (thrown instanceof EventwireError && status) {
-      const { code, message, issues = [] } = thrown
+      const { code, issues = [], cause } = thrown
+      // What a schema throws, where it should have returned issues, is not for the client.
+      if (cause !== undefined) report(thrown)
+      const message = cause === undefined ? thrown.message : 'The data does not fit this event.'
       const headers = status === 503 ? { 'retry-after': '1' } : undefined
       return problem(status, message, { code, ...(issues.length > 0 && { issues: issuesOf(issues) }) }, headers)
     }
@@ -103,7 +106,11 @@ export function publishHandler<C extends Contract>(emitter: Emitter<C>, options:
     return cors.preflight(incoming) ?? withHeaders(await publish(incoming, given).catch(failure), shared)
   }
 
-  return createHandlers((incoming, given) => respond(incoming, given).catch(failure), 1, report)
+  return createHandlers(
+    (incoming, given) => respond(incoming, given).catch(async (thrown) => withHeaders(await failure(thrown), VARY)),
+    1,
+    report,
+  )
 }
 
 function requestOf(incoming: Incoming): Request | undefined {

@@ -16,6 +16,22 @@ export function runHook(name: string, run: () => unknown, report: Report): void 
   guard(run, (cause) => report(hookFailed(name, cause)))
 }
 
+/**
+ * What a hook says that has to say it at once. Throws `hook-failed` when it throws, and for a promise, which would pass for
+ * true, and end the process if it rejects.
+ */
+export function askHook<T>(name: string, ask: () => T): T {
+  let said: T
+  try {
+    said = ask()
+  } catch (cause) {
+    throw hookFailed(name, cause)
+  }
+  if (!(said instanceof Promise)) return said
+  said.catch(() => {})
+  throw hookFailed(name, new TypeError('it returned a promise; it has to answer at once'))
+}
+
 /** The error of a hook that threw, or rejected. */
 export function hookFailed(name: string, cause: unknown): EventwireError {
   return new EventwireError('hook-failed', `The hook ${name} failed: ${messageOf(cause)}`, { cause })

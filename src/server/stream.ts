@@ -7,7 +7,7 @@ import { createHandlers, type Handlers } from './handlers.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { settleStream, type StreamOptions } from './options.ts'
 import type { Source } from './pump.ts'
-import { createReport, hookFailed } from './report.ts'
+import { askHook, createReport, hookFailed } from './report.ts'
 import { RequestStream } from './request-stream.ts'
 import { Shutdown, type CloseOptions } from './shutdown.ts'
 import { Slots } from './slots.ts'
@@ -93,11 +93,11 @@ export function streamEvents<C extends Contract, Context>(
 
   const encodeFailure = async (error: unknown): Promise<string | undefined> => {
     try {
-      const told = options.error?.(error)
+      const told = options.error && askHook('error', () => options.error?.(error))
       if (told) return await encodeItem(told)
       report(hookFailed('generator', error))
     } catch (cause) {
-      report(hookFailed('error', cause))
+      report(cause instanceof EventwireError ? cause : hookFailed('error', cause))
     }
     return undefined
   }
