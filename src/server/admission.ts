@@ -25,7 +25,10 @@ export interface ConnectDetails {
   readonly address: string | undefined
 }
 
-/** Admits a request, or refuses it with a `Response`, returned or thrown. Anything else that it throws is answered with 500 and goes to `onError`. */
+/**
+ * Admits a request, or refuses it with a `Response`, returned or thrown. Anything else that it throws is answered with 500 and
+ * goes to `onError`. The request's `signal` aborts when the client leaves before the answer.
+ */
 export type ConnectHook<Context> = (request: Request, details: ConnectDetails) => Granted<Context> | Promise<Granted<Context>>
 
 /** What `connect` gives back. */
@@ -102,12 +105,14 @@ export function createAdmission<Context>(
     const shared = cors.headers(incoming)
     const preflight = cors.preflight(incoming)
     if (preflight) return preflight
-    const answer = await admit(incoming, given).catch((thrown) => refusal(thrown, report))
-    if (answer.status >= 400) rules.refused(answer.status)
-    return withHeaders(answer, shared)
+    return withHeaders(await admit(incoming, given).catch((thrown) => refusal(thrown, report)), shared)
   }
 
-  return (incoming, given) => respond(incoming, given).catch(async (thrown) => withHeaders(await refusal(thrown, report), VARY))
+  return async (incoming, given) => {
+    const answer = await respond(incoming, given).catch(async (thrown) => withHeaders(await refusal(thrown, report), VARY))
+    if (answer.status >= 400) rules.refused(answer.status)
+    return answer
+  }
 }
 
 /** The key of a client. What else would be another at each request is no key. */

@@ -1,3 +1,4 @@
+import { EventwireError } from '../errors.ts'
 import { MAX_DELAY } from '../wire/decode.ts'
 import type { Answer } from './http.ts'
 import { problem } from './problem.ts'
@@ -34,6 +35,7 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<{ 
 }
 
 async function readBytes(request: Request, { bytes, timeout }: BodyLimits): Promise<Uint8Array | Answer> {
+  if (request.bodyUsed) throw alreadyRead()
   const reader = request.body?.getReader()
   if (!reader) return new Uint8Array()
   const read = new GrowingBytes()
@@ -59,11 +61,17 @@ async function readBytes(request: Request, { bytes, timeout }: BodyLimits): Prom
       }
       read.push(value)
     }
-  } catch {
+  } catch (error) {
+    if (error instanceof EventwireError) throw error
     return problem(400, 'The body broke off.')
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** A mistake of the application, not of the client. */
+export function alreadyRead(): EventwireError {
+  return new EventwireError('invalid-option', 'The body of this request was read before. Hand over what was read, as { body }.')
 }
 
 /** Bytes that come in pieces. Not a list of them: pieces of one byte would take a hundred each. */

@@ -74,7 +74,8 @@ export class StreamConnection implements SinkListener {
     if (withSnapshot) this.state = 'snapshot'
     this.#write(readyBlock(ready, retry) + gap + (withSnapshot ? '' : this.#checkpoint()))
     this.request.onOpen()
-    if (withSnapshot) void this.#sendSnapshot()
+    // Unless the hook has closed it.
+    if (withSnapshot && !this.#over) void this.#sendSnapshot()
     this.#catchUp()
   }
 
@@ -176,14 +177,12 @@ export class StreamConnection implements SinkListener {
 
   /** Leaves out what a newer event of the same key replaces. That one is in this page, or follows in the log. */
   #deliverLatest(page: readonly LogEntry[], last: number): void {
-    const latest = page.filter(({ superseded }) => !superseded)
-    const blocks: { readonly bytes: Uint8Array }[] = latest
+    const latest: { readonly bytes: Uint8Array }[] = page.filter(({ superseded }) => !superseded)
     if (latest.length < page.length && !this.#said.superseded) {
       this.#said.superseded = true
-      const gap = this.#gap('superseded', formatCursor(this.#epoch, this.cursor))
-      blocks.unshift({ bytes: utf8.encode(gap) })
+      latest.unshift({ bytes: utf8.encode(this.#gap('superseded', formatCursor(this.#epoch, this.cursor))) })
     }
-    if (blocks.length > 0) this.deliver(join(blocks), last)
+    if (latest.length > 0) this.deliver(join(latest), last)
     else this.cursor = last
   }
 

@@ -56,7 +56,7 @@ export function createCors(options: CorsOptions | undefined, methods: readonly s
     preflight(incoming) {
       if (incoming.method !== 'OPTIONS' || incoming.header('access-control-request-method') === undefined) return undefined
       const allowed = headers(incoming)
-      if (!('access-control-allow-origin' in allowed)) return plain(403, 'Pages of this origin may not read this event stream.', allowed)
+      if (!('access-control-allow-origin' in allowed)) return plain(403, 'Pages of this origin are not let in.', allowed)
       return {
         status: 204,
         headers: {
@@ -81,7 +81,7 @@ function allowedBy({ origins }: CorsOptions): (origin: string) => boolean {
   }
   if (!Array.isArray(origins)) throw new EventwireError('invalid-option', `cors.origins takes '*', an array of origins, or a function.`)
   for (const origin of origins) {
-    if (URL.canParse(origin) && new URL(origin).origin === origin && !origin.includes('*')) continue
+    if (isOrigin(origin)) continue
     throw new EventwireError(
       'invalid-option',
       `cors.origins: ${JSON.stringify(origin)} is no origin. Write it like 'https://app.example.com', without a path.`,
@@ -89,4 +89,11 @@ function allowedBy({ origins }: CorsOptions): (origin: string) => boolean {
   }
   const listed = new Set(origins)
   return (origin) => listed.has(origin)
+}
+
+/** Of schemes that are not the web's own, such as `capacitor://localhost`, a URL knows no origin. */
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text) || text.includes('*')) return false
+  const { origin } = new URL(text)
+  return origin === text || (origin === 'null' && /^[a-z][a-z\d+.-]*:\/\/[^/?#@\s]+$/.test(text))
 }

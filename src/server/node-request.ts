@@ -1,3 +1,4 @@
+import { alreadyRead } from './body.ts'
 import type { Incoming } from './incoming.ts'
 
 /** What `handleNode` uses of a request: `IncomingMessage` of node:http, `Http2ServerRequest`, and what frameworks wrap around them. */
@@ -11,6 +12,7 @@ export interface NodeRequest {
   /** What a body parser before has made of the body. */
   readonly body?: unknown
   readonly readableEnded?: boolean | undefined
+  readonly destroyed?: boolean | undefined
   on(event: 'data', listener: (chunk: Uint8Array) => void): unknown
   on(event: 'end' | 'close', listener: () => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
@@ -76,6 +78,10 @@ function bodyOf(request: NodeRequest): ReadableStream<Uint8Array<ArrayBuffer>> |
       if (!over) act()
       over = true
     }
+    const left = (): void => finish(() => controller.error(new TypeError('The client has left.')))
+    // What is over by now tells of it no more.
+    if (request.readableEnded) return finish(() => controller.error(alreadyRead()))
+    if (request.destroyed) return left()
     request.on('data', (chunk) => {
       if (over) return
       request.pause()
@@ -83,14 +89,14 @@ function bodyOf(request: NodeRequest): ReadableStream<Uint8Array<ArrayBuffer>> |
     })
     request.on('end', () => finish(() => controller.close()))
     request.on('error', (error) => finish(() => controller.error(error)))
-    request.on('close', () => finish(() => controller.error(new TypeError('The client has left.'))))
+    request.on('close', left)
   }
   // Nothing is read before it is asked for: what nobody reads, node itself discards.
   return new ReadableStream(
     {
       pull(controller) {
         listen(controller)
-        request.resume()
+        if (!over) request.resume()
       },
       cancel() {
         over = true

@@ -6,7 +6,7 @@ export interface NodeResponse {
   /** Null on HTTP/1.1 while another response has the socket. */
   readonly socket?: object | null | undefined
   /** HTTP/2 tells of the end here only. */
-  readonly stream?: { readonly destroyed: boolean } | undefined
+  readonly stream?: { readonly destroyed: boolean; readonly readableEnded?: boolean; close?(): unknown } | undefined
   readonly writableLength: number
   writeHead(status: number, headers: Record<string, string | string[]>): unknown
   write(chunk: Uint8Array): boolean
@@ -38,6 +38,8 @@ export function nodeResponse({ status, headers, body }: Answer, response: NodeRe
   response.writeHead(status, nodeHeaders(headers, response))
   if (typeof body !== 'function') {
     response.end(body)
+    // Else HTTP/2 would wait for the rest of a body that nobody wants, for as long as the client likes. It is closed once all was sent.
+    if (response.stream?.readableEnded === false) response.stream.close?.()
     return
   }
   const connection = body({

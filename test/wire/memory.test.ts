@@ -1,23 +1,11 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { createDecoder, type DecoderOptions } from 'eventwire/wire'
 import { describe, expect, it } from 'vitest'
+import { heap } from '../support/heap.ts'
 import { utf8 } from './vectors.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 const CHUNK = 1 << 16
 const CHUNKS = 1024
 const ALLOWED = 4 << 20
-
-function memory(): number {
-  // Buffers are freed beside the program; the second collection waits for the first one's.
-  collectGarbage()
-  collectGarbage()
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
 
 /** Sends `start` and then 64 MiB of `filling`. Tells by how many bytes the memory grew, at most, and what was reported. */
 function flood(
@@ -33,13 +21,13 @@ function flood(
     ...options,
   })
   const chunk = utf8(filling.repeat(Math.ceil(CHUNK / filling.length)))
-  const before = memory()
+  const before = heap()
   let most = before
   decoder.push(utf8(start))
   for (let sent = 1; sent <= CHUNKS; sent++) {
     decoder.push(chunk)
     // Often at the start too, where the decoder still keeps what it is sent.
-    if (sent % 256 === 0 || [1, 2, 4, 8, 15].includes(sent)) most = Math.max(most, memory())
+    if (sent % 256 === 0 || [1, 2, 4, 8, 15].includes(sent)) most = Math.max(most, heap())
   }
   return { grown: most - before, errors, messages }
 }
