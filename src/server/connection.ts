@@ -111,18 +111,15 @@ export class StreamConnection implements SinkListener {
     this.#catchUp()
   }
 
-  /** Ends the stream. Asks the client to wait for `retry` ms before it comes back, when given. */
-  close(retry?: number): void {
+  /** Ends the stream. Asks the client to wait for `retry` ms before it comes back, when given. One whose transport is full is cut, unless it may finish. */
+  close(retry?: number, mayFinish = false): void {
     if (this.#over) return
-    // Who has stopped reading would never take what is left.
-    if (this.transport.full) {
-      this.#leave('ending')
-      return this.destroy()
-    }
-    this.fanout.flush(this.group)
+    const full = this.transport.full
+    if (!full) this.fanout.flush(this.group)
     if (retry !== undefined && !this.transport.full) this.#write(encode({ retry }))
     this.#leave('ending')
-    this.transport.end()
+    if (full && !mayFinish) this.destroy()
+    else this.transport.end()
   }
 
   /** Ends the stream at once. */

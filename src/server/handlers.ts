@@ -30,7 +30,7 @@ export function createHandlers<Given>(
   }
 
   return {
-    handle: async (request, given) => webResponse(await respond(webIncoming(request), given), request.signal, highWaterMark),
+    handle: async (request, given) => webResponse(await respond(webIncoming(request), given), request, highWaterMark),
 
     handleNode(request, response, given) {
       respondNode(request, response, given).catch((error: unknown) => {

@@ -5,32 +5,34 @@ import type { Attach, Sink, SinkListener } from './sink.ts'
 const NULL_BODY = new Set([101, 204, 205, 304])
 
 /** The response for web runtimes. */
-export function webResponse({ status, headers, body }: Answer, signal: AbortSignal, highWaterMark: number): Response {
+export function webResponse({ status, headers, body }: Answer, request: Request, highWaterMark: number): Response {
   const init = { status, headers: webHeaders(headers) }
-  if (typeof body === 'function') return new Response(streamOf(body, signal, highWaterMark), init)
+  if (typeof body === 'function') return new Response(streamOf(body, request, highWaterMark), init)
   return new Response(body === '' || NULL_BODY.has(status) ? null : body, init)
 }
 
 /**
  * The body of a stream. It attaches when it is first read, so a response that nobody reads leaves nothing behind, and
  * `pull` is the drain: with a high-water mark of 0 it is called when a reader waits and the stream is empty.
+ *
+ * It holds on to the request: on node the signal of a request that has become garbage does not abort any more.
  */
-function streamOf(attach: Attach, signal: AbortSignal, highWaterMark: number): ReadableStream<Uint8Array> {
+function streamOf(attach: Attach, request: Request, highWaterMark: number): ReadableStream<Uint8Array> {
   let connection: SinkListener | undefined
   let leave = (): void => {}
   const over = (): void => {
-    signal.removeEventListener('abort', leave)
+    request.signal.removeEventListener('abort', leave)
     connection?.gone()
   }
   return new ReadableStream<Uint8Array>(
     {
       pull(controller) {
         if (connection) return connection.drained()
-        if (signal.aborted) return controller.close()
+        if (request.signal.aborted) return controller.close()
         const sink = webSink(controller, highWaterMark, over)
         // Quietly: to a runtime, an error of the stream is one of the server.
         leave = sink.end
-        signal.addEventListener('abort', leave, { once: true })
+        request.signal.addEventListener('abort', leave, { once: true })
         connection = attach(sink)
         connection.opened()
       },
