@@ -45,7 +45,7 @@ export interface Emitter<C extends Contract = Contract> extends Handlers<HandleO
    * `invalid-option` or `emitter-closed`; then nothing is sent.
    */
   emit<N extends EventName<C>>(event: N, data: EventInput<C, N>, options?: EmitOptions): Promise<string>
-  /** How it stands now, and what has happened since it was made. Looks at every connection: for now and then. */
+  /** How it stands now, and what has happened since it was made. Looks at every connection, so not at each event. */
   stats(): EmitterStats
   /**
    * Refuses new connections with 503, and ends those that are open: over the grace period, each with a reconnection time of its own, so that they do not all come

@@ -49,7 +49,7 @@ export function countRefusal({ refusals }: Pick<Counters, 'refusals'>, status: n
   refusals[status] = (refusals[status] ?? 0) + 1
 }
 
-/** Looks at every connection: for now and then, not for every event. */
+/** How an emitter stands. Looks at every connection. */
 export function statsOf({ log, counters, connections, groups }: Fanout): EmitterStats {
   const topics = Object.create(null) as Record<string, number>
   let everyTopic = 0

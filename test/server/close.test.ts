@@ -1,7 +1,9 @@
-import { connect } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Emitter } from 'eventwire/server'
 import { serveEmitter } from '../support/emitter.ts'
 import { listen } from '../support/listen.ts'
+import type { Market } from '../support/market.ts'
+import { stall } from '../support/stall.ts'
 
 test('close ends every stream after what was emitted, refuses new ones, and resolves when the last is gone', async () => {
   const { url, emitter, connections, connected } = await serveEmitter()
@@ -21,15 +23,9 @@ test('close ends every stream after what was emitted, refuses new ones, and reso
 
 test('close does not wait for a client that has stopped reading', async () => {
   const { port, emitter, connected } = await serveEmitter()
-  const socket = connect(port, '127.0.0.1')
-  onTestFinished(() => void socket.destroy())
-  socket.on('error', () => {}).pause()
-  socket.write('GET /events HTTP/1.1\r\nhost: x\r\n\r\n')
+  stall(port)
   await connected(1)
-  for (let i = 0; i < 200; i++) {
-    void emitter.emit('message', 'x'.repeat(100_000))
-    await new Promise(setImmediate)
-  }
+  await fill(emitter)
   await emitter.close()
 })
 
@@ -105,15 +101,9 @@ describe('with grace', () => {
 
   test('what is left when it is over is cut', async () => {
     const { port, emitter, connected } = await serveEmitter()
-    const socket = connect(port, '127.0.0.1')
-    onTestFinished(() => void socket.destroy())
-    socket.on('error', () => {}).pause()
-    socket.write('GET /events HTTP/1.1\r\nhost: x\r\n\r\n')
+    stall(port)
     await connected(1)
-    for (let i = 0; i < 200; i++) {
-      void emitter.emit('message', 'x'.repeat(100_000))
-      await new Promise(setImmediate)
-    }
+    await fill(emitter)
     await emitter.close({ grace: 100 })
   })
 
@@ -123,3 +113,11 @@ describe('with grace', () => {
     expect((await listen(url)).response.status).toBe(200)
   })
 })
+
+/** Emits more than the kernel's buffers take. */
+async function fill(emitter: Emitter<Market>): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    void emitter.emit('message', 'x'.repeat(100_000))
+    await new Promise(setImmediate)
+  }
+}

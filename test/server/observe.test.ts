@@ -1,10 +1,10 @@
-import { connect } from 'node:net'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { EventwireError } from 'eventwire'
 import { memoryLog } from 'eventwire/server'
 import { serveEmitter } from '../support/emitter.ts'
 import { listen } from '../support/listen.ts'
 import { price } from '../support/market.ts'
+import { stall } from '../support/stall.ts'
 
 test('stats says how the emitter stands', async () => {
   const { url, emitter } = await serveEmitter({ history: { events: 3 } })
@@ -65,10 +65,7 @@ test('a client that does not keep up shows: in stats, and to onSlow once', async
       told.resolve()
     },
   })
-  const socket = connect(port, '127.0.0.1')
-  onTestFinished(() => void socket.destroy())
-  socket.on('error', () => {}).pause()
-  socket.write('GET /events HTTP/1.1\r\nhost: x\r\n\r\n')
+  const socket = stall(port)
   await connected(1)
   const publishing = setInterval(() => void emitter.emit('message', 'x'.repeat(500_000)), 1)
   await told.promise

@@ -1,19 +1,10 @@
-import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { createDecoder, type Gap } from 'eventwire/wire'
 import { serveEmitter } from '../support/emitter.ts'
 import { listen } from '../support/listen.ts'
+import { stall } from '../support/stall.ts'
 
 const BLOCK = 'x'.repeat(50_000)
-
-/** A client that asks for the stream and reads not a byte of it. */
-function stall(port: number): Socket {
-  const socket = connect(port, '127.0.0.1')
-  socket.on('error', () => {}).pause()
-  socket.write('GET /events HTTP/1.1\r\nhost: x\r\n\r\n')
-  onTestFinished(() => void socket.destroy())
-  return socket
-}
 
 test('a reader that stalls holds up nobody, and hears of a gap when it reads on too late', async () => {
   const { url, port, emitter, connected } = await serveEmitter({ history: { events: 50 } })
