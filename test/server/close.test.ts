@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Emitter } from 'eventwire/server'
 import { serveEmitter } from '../support/emitter.ts'
 import { listen } from '../support/listen.ts'
