@@ -206,6 +206,7 @@ export class StreamConnection implements SinkListener {
   #declareLost(reason: GapReason): void {
     if (reason === 'overflow' && this.request.slowConsumer === 'disconnect') return this.close()
     const requested = formatCursor(this.#epoch, this.cursor)
+    this.#said.superseded = false
     this.#epoch = this.log.epoch
     this.cursor = this.request.snapshot ? this.log.head : this.log.oldest - 1
     const gap = this.#gap(reason, requested)

@@ -6,7 +6,7 @@ import { createEmitter, streamEvents, type EmitterOptions } from 'eventwire/serv
 import { heap } from '../support/heap.ts'
 import { market, type Market } from '../support/market.ts'
 import { serve } from '../support/serve.ts'
-import { seeded } from './support/random.ts'
+import { seeded } from '../support/random.ts'
 
 const CLIENTS = 1_000
 /** How many are there at the same time. */
