@@ -4,6 +4,7 @@ import { VARY, type Cors } from './cors.ts'
 import { milliseconds, type Duration } from './duration.ts'
 import { answerOf, isResponse, plain, requestedCursor, STREAM_HEADERS, withHeaders, type Answer } from './http.ts'
 import type { Incoming } from './incoming.ts'
+import { checkMembers, type Members } from './members.ts'
 import { askHook, hookFailed, type Report } from './report.ts'
 import type { Attach, Sink, SinkListener } from './sink.ts'
 import type { Slot, Slots } from './slots.ts'
@@ -16,6 +17,12 @@ export type Grant<Context> = {
   /** The stream ends after so long, and the client comes back through `connect`: what is left of its token's life. In ms or as `'10m'`. Default: Infinity. */
   maxAge?: Duration | undefined
 } & ([Context] extends [undefined] ? { context?: Context } : { context: Context })
+
+/** Options of one request. */
+export interface HandleOptions {
+  /** What this connection listens to: topics, or `'*'` for all. Events without a topic reach it in any case. Default: the emitter's `topics`; what `connect` grants comes before both. */
+  topics?: Topics | undefined
+}
 
 /** What is known of a request besides what it says. */
 export interface ConnectDetails {
@@ -31,8 +38,8 @@ export interface ConnectDetails {
  */
 export type ConnectHook<Context> = (request: Request, details: ConnectDetails) => Granted<Context> | Promise<Granted<Context>>
 
-/** What `connect` gives back. */
-export type Granted<Context> = Grant<Context> | Response | void
+/** What `connect` gives back. Nothing will do where there is no context. */
+export type Granted<Context> = Grant<Context> | Response | ([Context] extends [undefined] ? void : never)
 
 /** A request that was let in. */
 interface Admitted<Context> {
@@ -58,6 +65,8 @@ export interface AdmissionRules<Context> {
   readonly report: Report
 }
 
+const GRANT: Members<Grant<unknown>> = { topics: 'value', maxAge: 'value', context: 'value' }
+
 /** Thrown within, to be answered. */
 class Refusal {
   constructor(readonly answer: Answer) {}
@@ -73,12 +82,13 @@ export type Open<Context> = (
 export function createAdmission<Context>(
   rules: AdmissionRules<Context>,
   open: Open<Context>,
-): (incoming: Incoming, given: Topics | undefined) => Promise<Answer> {
+): (incoming: Incoming, given: HandleOptions | undefined) => Promise<Answer> {
   const { connect, keyOf, cors, slots, report } = rules
 
-  const admit = async (incoming: Incoming, given: Topics | undefined): Promise<Answer> => {
+  const admit = async (incoming: Incoming, given: HandleOptions = {}): Promise<Answer> => {
     refuseUnfit(incoming, rules)
-    const details: ConnectDetails = { topics: given, address: incoming.address }
+    checkMembers<HandleOptions>('handle', given, { topics: 'value' })
+    const details: ConnectDetails = { topics: given.topics, address: incoming.address }
     const request = connect || keyOf ? requestOf(incoming) : undefined
     const slot = slots.of(request && keyOf && keyFrom(() => keyOf(request, details)))
     // Held while the application decides, so that those who wait for it count too.
@@ -87,7 +97,7 @@ export function createAdmission<Context>(
     try {
       const grant = request && connect ? await granted(() => connect(request, details), incoming.signal) : undefined
       if (rules.closing()) throw new Refusal(closingAnswer())
-      const topics = normalizeTopics(grant?.topics ?? given ?? rules.topics)
+      const topics = normalizeTopics(grant?.topics ?? given.topics ?? rules.topics)
       if (topics !== '*' && topics.length > rules.maxTopics) {
         throw new Refusal(plain(400, `More than ${rules.maxTopics} topics for one event stream.`))
       }
@@ -101,7 +111,7 @@ export function createAdmission<Context>(
     }
   }
 
-  const respond = async (incoming: Incoming, given: Topics | undefined): Promise<Answer> => {
+  const respond = async (incoming: Incoming, given: HandleOptions | undefined): Promise<Answer> => {
     const shared = cors.headers(incoming)
     const preflight = cors.preflight(incoming)
     if (preflight) return preflight
@@ -176,7 +186,11 @@ async function granted<Context>(
     if (isResponse(grant)) throw grant
     // Not `false` or `null`, which were meant to refuse.
     if (grant === undefined) return undefined
-    if (typeof grant === 'object' && grant !== null) return grant
+    if (typeof grant === 'object' && grant !== null) {
+      // A misspelt topic or maxAge would be one that does not hold.
+      checkMembers('What connect returned', grant as Grant<unknown>, GRANT)
+      return grant
+    }
     throw new TypeError(`it returned ${String(grant)}; return an object or nothing to admit, a Response to refuse`)
   } finally {
     signal.removeEventListener('abort', leave)

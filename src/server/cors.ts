@@ -1,6 +1,7 @@
 import { EventwireError } from '../errors.ts'
 import { plain, type Answer } from './http.ts'
 import type { Incoming } from './incoming.ts'
+import { checkMembers, type Members } from './members.ts'
 import { askHook } from './report.ts'
 
 /** Who else than pages of the same origin may read the stream. */
@@ -24,11 +25,14 @@ export interface Cors {
 /** A cache must keep apart what different pages were answered. */
 export const VARY = { vary: 'Origin' }
 
+const MEMBERS: Members<CorsOptions> = { origins: 'value', credentials: 'value', headers: 'value' }
+
 const HEADERS = ['Authorization', 'Content-Type', 'Last-Event-ID']
 
 /** Checks the options; without any, CORS is off. Throws `invalid-option`. */
 export function createCors(options: CorsOptions | undefined, methods: readonly string[]): Cors {
   if (options === undefined) return { headers: () => ({}), preflight: () => undefined }
+  checkMembers('cors', options, MEMBERS)
   const { credentials = false, headers: more = [] } = options
   const allows = allowedBy(options)
   if (options.origins === '*' && credentials) {

@@ -1,11 +1,12 @@
 import { isContract, type Contract, type EventInput, type EventName } from '../contract.ts'
 import { EventwireError } from '../errors.ts'
-import { createAdmission, type Open } from './admission.ts'
+import { createAdmission, type HandleOptions, type Open } from './admission.ts'
 import { connectionHandle, type Connection } from './connection-handle.ts'
 import { StreamConnection } from './connection.ts'
 import { createCors } from './cors.ts'
 import { Fanout } from './fanout.ts'
 import { createHandlers, type Handlers } from './handlers.ts'
+import { checkMembers } from './members.ts'
 import { settleEmitter, settleStream, type EmittedEvent, type EmitterOptions } from './options.ts'
 import { createPublish } from './publish.ts'
 import { createOutcome } from './rejection.ts'
@@ -14,18 +15,11 @@ import { Shutdown, type CloseOptions } from './shutdown.ts'
 import { Slots } from './slots.ts'
 import { createSnapshot } from './snapshot.ts'
 import { countRefusal, statsOf, type EmitterStats } from './stats.ts'
-import type { Topics } from './topics.ts'
 
 /** Options of one `emit`. */
 export interface EmitOptions {
   /** Who hears it: the connections that listen to this topic or to `'*'`. Default: every connection. */
   topic?: string
-}
-
-/** Options of one request. */
-export interface HandleOptions {
-  /** What this connection listens to: topics, or `'*'` for all. Events without a topic reach it in any case. Default: the emitter's `topics`; what `connect` grants comes before both. */
-  topics?: Topics | undefined
 }
 
 /**
@@ -56,11 +50,11 @@ export interface Emitter<C extends Contract = Contract> extends Handlers<HandleO
   close(options?: CloseOptions): Promise<void>
 }
 
-/** The topic of an emit. One that is there and no string is a mistake, which must not send to everyone what was meant for few. */
+/** The topic of an emit. One that is there and no string, or misspelt, is a mistake, which must not send to everyone what was meant for few. */
 function topicOf(options: EmitOptions | undefined): string | undefined {
   if (options === undefined || options === null) return undefined
-  if (typeof options === 'object' && !('topic' in options)) return undefined
-  if (typeof options === 'object' && typeof options.topic === 'string') return options.topic
+  checkMembers<EmitOptions>('emit', options, { topic: 'value' })
+  if (!('topic' in options) || typeof options.topic === 'string') return options.topic
   throw new EventwireError('invalid-option', `emit: the topic is no string. Give { topic: 'name' }, or no options to reach everyone.`)
 }
 
@@ -82,8 +76,8 @@ function keyFrom(latest: () => unknown, report: Report): string | undefined {
  */
 export function createEmitter<C extends Contract, Context = undefined>(contract: C, options: EmitterOptions<C, Context> = {}): Emitter<C> {
   if (!isContract(contract)) throw new EventwireError('invalid-option', 'createEmitter takes the contract that defineEvents returned.')
-  const settings = settleStream(options)
   const { log, topics, policy, latest } = settleEmitter(options)
+  const settings = settleStream(options)
   const { limits, onConnect, onDisconnect, onEmit, onGap, onSlow } = options
   const report = createReport(options.onError)
   const outcome = createOutcome(report)
@@ -153,7 +147,7 @@ export function createEmitter<C extends Contract, Context = undefined>(contract:
           throw new EventwireError('emitter-closed', `emit(${JSON.stringify(event)}): this emitter was closed.`, { event })
         return publish(event, data, topicOf(emitOptions))
       }),
-    ...createHandlers((incoming, given) => admit(incoming, given?.topics), settings.highWaterMark, report),
+    ...createHandlers(admit, settings.highWaterMark, report),
     stats: () => statsOf(fanout),
     close: (closing) => shutdown.start(closing),
   }

@@ -1,3 +1,4 @@
+import { EventwireError } from '../errors.ts'
 import type { Answer } from './http.ts'
 import { webIncoming, type Incoming } from './incoming.ts'
 import { hasLeft, nodeResponse, refusePipelined, type NodeResponse } from './node.ts'
@@ -30,11 +31,26 @@ export function createHandlers<Given>(
   }
 
   return {
-    handle: async (request, given) => webResponse(await respond(webIncoming(request), given), request, highWaterMark),
+    async handle(request, given) {
+      if (typeof request?.headers?.get !== 'function') {
+        report(new EventwireError('invalid-option', 'handle takes a Request of the web. On node there is handleNode(request, response).'))
+        return new Response(null, { status: 500 })
+      }
+      return webResponse(await respond(webIncoming(request), given), request, highWaterMark)
+    },
 
     handleNode(request, response, given) {
+      if (typeof response?.writeHead !== 'function') {
+        report(
+          new EventwireError(
+            'invalid-option',
+            'handleNode takes the request and the response of node. On the web there is handle(request).',
+          ),
+        )
+        return
+      }
       respondNode(request, response, given).catch((error: unknown) => {
-        // Somebody else has answered already, or the response is none.
+        // Somebody else has answered already.
         report(error)
         response.destroy()
       })

@@ -35,7 +35,7 @@ export function withHeaders(answer: Answer, headers: AnswerHeaders): Answer {
 /** Headers that speak of how a body was carried, not of what it is. */
 const TRANSFER_HEADERS = ['connection', 'content-encoding', 'content-length', 'transfer-encoding']
 
-/** What an application's own response says, for whichever transport. */
+/** What an application's own response says, for whichever transport. A copy is read, for the same one may be the answer to many. */
 export async function answerOf(response: Response): Promise<Answer> {
   const { status } = response
   // `Response.error()` has 0; 101 is no end of a request.
@@ -43,7 +43,7 @@ export async function answerOf(response: Response): Promise<Answer> {
   const headers = new Headers(response.headers)
   for (const name of TRANSFER_HEADERS) headers.delete(name)
   const cookies = headers.getSetCookie()
-  const body = new Uint8Array(await response.arrayBuffer())
+  const body = new Uint8Array(await response.clone().arrayBuffer())
   return {
     status,
     headers: { ...Object.fromEntries(headers), ...(cookies.length > 0 && { 'set-cookie': cookies }) },

@@ -1,5 +1,5 @@
-export { createEmitter, type EmitOptions, type Emitter, type HandleOptions } from './emitter.ts'
-export type { ConnectDetails, ConnectHook, Grant, Granted } from './admission.ts'
+export { createEmitter, type EmitOptions, type Emitter } from './emitter.ts'
+export type { ConnectDetails, ConnectHook, Grant, Granted, HandleOptions } from './admission.ts'
 export type { Connection } from './connection-handle.ts'
 export type { CorsOptions } from './cors.ts'
 export type { OutgoingEvent } from './event.ts'

@@ -2,6 +2,7 @@ import { EventwireError } from '../errors.ts'
 import { encodeBytes } from '../wire/encode.ts'
 import { milliseconds, wholeNumber, type Duration } from './duration.ts'
 import { formatCursor } from './cursor.ts'
+import { checkMembers, type Members } from './members.ts'
 import { Ring } from './ring.ts'
 import { TopicIndex, type Topics } from './topics.ts'
 
@@ -64,6 +65,8 @@ export interface HistoryOptions {
   age?: Duration | undefined
 }
 
+const HISTORY: Members<HistoryOptions> = { events: 'value', bytes: 'value', age: 'value' }
+
 /** The log of one process, in memory. */
 export interface MemoryLog extends Log {
   /** Forgets every event and begins a new epoch. Every connection hears a `$gap` with reason `epoch`. */
@@ -77,6 +80,7 @@ export interface MemoryLog extends Log {
  * @throws EventwireError `invalid-option` for a bound that is no number from 0.
  */
 export function memoryLog(options: HistoryOptions = {}): MemoryLog {
+  checkMembers('history', options, HISTORY)
   const maxEvents = wholeNumber('history.events', options.events ?? 10_000, 0)
   const maxBytes = wholeNumber('history.bytes', options.bytes ?? 64 << 20, 0)
   const maxAge = milliseconds('history.age', options.age ?? Infinity)

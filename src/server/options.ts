@@ -6,6 +6,7 @@ import type { ConnectDetails, ConnectHook } from './admission.ts'
 import type { CorsOptions } from './cors.ts'
 import { wholeNumber } from './duration.ts'
 import type { OutgoingEvent } from './event.ts'
+import { checkMembers, type Members } from './members.ts'
 import { memoryLog, type HistoryOptions, type Log } from './log.ts'
 import type { Connection } from './connection-handle.ts'
 import type { Source } from './pump.ts'
@@ -110,14 +111,45 @@ export interface EmitterSettings<C extends Contract> {
   readonly latest: ((event: EmittedEvent<C>) => string | undefined) | undefined
 }
 
+/** What every kind of stream takes. */
+export const STREAM_MEMBERS: Members<StreamOptions> = {
+  connect: 'function',
+  cors: 'value',
+  heartbeat: 'value',
+  retry: 'value',
+  highWaterMark: 'value',
+  stallTimeout: 'value',
+  limits: 'value',
+  onError: 'function',
+}
+
+const LIMITS: Members<StreamLimits> = {
+  connections: 'value',
+  perKey: 'value',
+  topics: 'value',
+  eventBytes: 'value',
+  cursorBytes: 'value',
+  headerBytes: 'value',
+}
+
+const EMITTER_MEMBERS: Members<EmitterOptions> = {
+  ...STREAM_MEMBERS,
+  history: 'value',
+  log: 'value',
+  topics: 'value',
+  snapshot: 'function',
+  slowConsumer: 'value',
+  onConnect: 'function',
+  onDisconnect: 'function',
+  onEmit: 'function',
+  onGap: 'function',
+  onSlow: 'function',
+}
+
 /** Checks options and fills in defaults. Throws `invalid-option`, which names the option. */
-export function settleStream({
-  heartbeat,
-  retry,
-  highWaterMark,
-  stallTimeout,
-  limits = {},
-}: Omit<StreamOptions, 'connect'>): StreamSettings {
+export function settleStream(options: Omit<StreamOptions, 'connect'>): StreamSettings {
+  const { heartbeat, retry, highWaterMark, stallTimeout, limits = {} } = options
+  checkMembers('limits', limits, LIMITS)
   return {
     heartbeat: wholeNumber('heartbeat', heartbeat ?? 15_000, 10, MAX_DELAY),
     retry: retry === undefined ? undefined : wholeNumber('retry', retry, 0, MAX_DELAY),
@@ -143,6 +175,7 @@ function perKeyOf(perKey: StreamLimits['perKey']): number {
 export function settleEmitter<C extends Contract>(
   options: Pick<EmitterOptions<C>, 'log' | 'history' | 'topics' | 'slowConsumer'>,
 ): EmitterSettings<C> {
+  checkMembers<EmitterOptions>('createEmitter', options as EmitterOptions, EMITTER_MEMBERS)
   if (options.log && options.history) {
     throw new EventwireError('invalid-option', 'Give either log or history: a log of your own has its own bounds.')
   }

@@ -8,6 +8,7 @@ import { createHandlers, type Handlers } from './handlers.ts'
 import { answerOf, isResponse, withHeaders, type Answer } from './http.ts'
 import type { Incoming } from './incoming.ts'
 import { issuesOf, problem } from './problem.ts'
+import { checkMembers, type Members } from './members.ts'
 import { createReport, hookFailed } from './report.ts'
 
 /** What a request asks to publish. Not validated yet. */
@@ -40,6 +41,14 @@ export interface PublishGiven {
   body?: unknown
 }
 
+const MEMBERS: Members<PublishOptions> = {
+  authorize: 'function',
+  cors: 'value',
+  bodyBytes: 'value',
+  bodyTimeout: 'value',
+  onError: 'function',
+}
+
 /** What is answered when `emit` fails; all else is the server's fault. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
   'unknown-event': 422,
@@ -57,6 +66,10 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
  * @throws EventwireError `invalid-option`, which names the option.
  */
 export function publishHandler<C extends Contract>(emitter: Emitter<C>, options: PublishOptions): Handlers<PublishGiven> {
+  if (typeof emitter?.emit !== 'function') {
+    throw new EventwireError('invalid-option', 'publishHandler takes the emitter that createEmitter returned.')
+  }
+  checkMembers('publishHandler', options, MEMBERS)
   const { authorize } = options
   if (typeof authorize !== 'function') {
     throw new EventwireError(

@@ -16,7 +16,7 @@ export async function pump<T>(
   signal: AbortSignal,
   encodeItem: (item: T) => string | Promise<string>,
 ): Promise<boolean> {
-  const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+  const iterator = iterate(source)
   const abandon = (): void => {
     // A generator queues this behind what it awaits; other iterators may end what they await.
     const leave = async (): Promise<unknown> => iterator.return?.()
@@ -40,6 +40,14 @@ export async function pump<T>(
   } finally {
     signal.removeEventListener('abort', abandon)
   }
+}
+
+function iterate<T>(source: Source<T>): AsyncIterator<T> | Iterator<T> {
+  if (typeof source === 'object' && source !== null) {
+    if (Symbol.asyncIterator in source) return source[Symbol.asyncIterator]()
+    if (Symbol.iterator in source) return source[Symbol.iterator]()
+  }
+  throw new TypeError('it gave no events to go through: give an array of them, or a generator')
 }
 
 /** Waits until the transport has room. False when `signal` aborted first. */

@@ -1,4 +1,5 @@
 import { milliseconds, type Duration } from './duration.ts'
+import { checkMembers } from './members.ts'
 
 /** Options of `close`. */
 export interface CloseOptions {
@@ -38,8 +39,9 @@ export class Shutdown {
   ) {}
 
   /** Begins, and resolves when the last stream is gone. A second call joins the first. */
-  async start({ grace: given = 0 }: CloseOptions = {}): Promise<void> {
-    const grace = milliseconds('grace', given)
+  async start(options: CloseOptions = {}): Promise<void> {
+    checkMembers<CloseOptions>('close', options, { grace: 'value' })
+    const grace = milliseconds('grace', options.grace ?? 0)
     if (this.phase !== 'open') return this.#ended.promise
     this.phase = 'closing'
     if (grace === 0) {

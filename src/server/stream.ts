@@ -5,7 +5,8 @@ import { createCors } from './cors.ts'
 import { encodeEvent, type OutgoingEvent } from './event.ts'
 import { createHandlers, type Handlers } from './handlers.ts'
 import { Heartbeat } from './heartbeat.ts'
-import { settleStream, type StreamOptions } from './options.ts'
+import { checkMembers } from './members.ts'
+import { settleStream, STREAM_MEMBERS, type StreamOptions } from './options.ts'
 import type { Source } from './pump.ts'
 import { askHook, createReport, hookFailed } from './report.ts'
 import { RequestStream } from './request-stream.ts'
@@ -33,7 +34,7 @@ export type StreamGenerator<C extends Contract, Context> = (request: StreamReque
 export interface StreamEventsOptions<C extends Contract = Contract, Context = undefined> extends StreamOptions<Context> {
   /**
    * Says in an event of the contract what the generator threw; then the stream is over for the client, as after a return. When
-   * it gives nothing the stream just ends, the error goes to `onError`, and the client tries again. Default: gives nothing.
+   * it gives nothing the stream just ends, and the client tries again. `onError` hears of the error in any case. Default: gives nothing.
    */
   error?: ((error: unknown) => OutgoingEvent<C> | undefined) | undefined
 }
@@ -74,6 +75,7 @@ export function streamEvents<C extends Contract, Context>(
   const [options, generator] = rest.length === 1 ? [{}, rest[0]] : rest
   if (!isContract(contract)) throw new EventwireError('invalid-option', 'streamEvents takes the contract that defineEvents returned.')
   if (typeof generator !== 'function') throw new EventwireError('invalid-option', 'streamEvents takes the generator of events last.')
+  checkMembers('streamEvents', options, { ...STREAM_MEMBERS, error: 'function' })
   const settings = settleStream(options)
   const report = createReport(options.onError)
   const heartbeat = new Heartbeat<RequestStream<StreamedEvent<C>>>(settings.heartbeat, settings.stallTimeout)
@@ -93,13 +95,13 @@ export function streamEvents<C extends Contract, Context>(
 
   const encodeFailure = async (error: unknown): Promise<string | undefined> => {
     try {
-      const told = options.error && askHook('error', () => options.error?.(error))
-      if (told) return await encodeItem(told)
       report(hookFailed('generator', error))
+      const told = options.error && askHook('error', () => options.error?.(error))
+      return told && (await encodeItem(told))
     } catch (cause) {
       report(cause instanceof EventwireError ? cause : hookFailed('error', cause))
+      return undefined
     }
-    return undefined
   }
 
   const admit = createAdmission<Context>(

@@ -417,6 +417,17 @@ describe('the context of connect', () => {
     `Property 'role' does not exist on type '{ user: string; }'.`,
   )
   refuses(
+    'cannot be left out by a way through connect that gives nothing',
+    `createEmitter(market, {
+       connect: (request) => {
+         if (!request.headers.has('cookie')) return
+         return { context: { user: 'ada' } }
+       },
+       onConnect: (connection) => void connection.context.user,
+     })`,
+    /is not assignable to type/,
+  )
+  refuses(
     'cannot be left out by one way through connect',
     `createEmitter<typeof market, { user: string }>(market, { connect: () => ({ topics: [] }) })`,
     `Property 'context' is missing`,
