@@ -5,6 +5,7 @@ import type { ConnectionRequest } from './connection-request.ts'
 import { formatCursor, locate } from './cursor.ts'
 import type { Fanout, Group } from './fanout.ts'
 import type { Log, LogEntry } from './log.ts'
+import { whenRoom } from './pump.ts'
 import { join, type Sink, type SinkListener } from './sink.ts'
 import { Transport } from './transport.ts'
 
@@ -221,10 +222,12 @@ export class StreamConnection implements SinkListener {
     const sent = await this.request.snapshot?.()
     if (this.state !== 'snapshot') return
     if (!sent) return this.close()
-    this.state = 'behind'
-    // Else the log has outrun the snapshot, and the next one follows.
-    if (!this.#lost()) this.#write(this.#checkpoint())
-    this.#catchUp()
+    await whenRoom(this.transport, this.signal, () => {
+      this.state = 'behind'
+      // Else the log has outrun the snapshot, and the next one follows.
+      if (!this.#lost()) this.#write(this.#checkpoint())
+      this.#catchUp()
+    })
   }
 
   /** Declares a loss, and that the stream goes on behind the cursor. */

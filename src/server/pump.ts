@@ -7,8 +7,8 @@ export type Source<T> = AsyncIterable<T> | Iterable<T>
  * Writes what a source yields, drawing one item at a time and only while the transport has room. Rejects with what the
  * source, or `encodeItem`, throws.
  *
- * @returns True when all has been written and there is room again. False when `signal` aborted first: then the source was
- * told to return, and what it throws on its way out is nobody's concern any more.
+ * @returns True when all has been written. False when `signal` aborted first: then the source was told to return, and what it
+ * throws on its way out is nobody's concern any more.
  */
 export async function pump<T>(
   source: Source<T>,
@@ -24,13 +24,12 @@ export async function pump<T>(
   }
   signal.addEventListener('abort', abandon, { once: true })
   try {
-    while (await hasRoom(transport, signal)) {
+    while (await whenRoom(transport, signal, () => {})) {
       const { done, value } = await iterator.next()
       if (signal.aborted) return false
       if (done) return true
       const block = await encodeItem(value)
-      // Others may have written meanwhile.
-      if (await hasRoom(transport, signal)) transport.write(block)
+      await whenRoom(transport, signal, () => transport.write(block))
     }
     return false
   } catch (error) {
@@ -50,8 +49,13 @@ function iterate<T>(source: Source<T>): AsyncIterator<T> | Iterator<T> {
   throw new TypeError('it gave no events to go through: give an array of them, or a generator')
 }
 
-/** Waits until the transport has room. False when `signal` aborted first. */
-export async function hasRoom(transport: Transport, signal: AbortSignal): Promise<boolean> {
+/**
+ * Acts once the transport has room, in the same turn: others wait for the same room, and may have filled it by the next. False
+ * when `signal` aborted first.
+ */
+export async function whenRoom(transport: Transport, signal: AbortSignal, act: () => void): Promise<boolean> {
   while (!signal.aborted && transport.full) await transport.room()
-  return !signal.aborted
+  if (signal.aborted) return false
+  act()
+  return true
 }

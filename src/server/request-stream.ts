@@ -2,7 +2,7 @@ import type { Ready } from '../wire/control.ts'
 import { encode, encodeBytes } from '../wire/encode.ts'
 import { endBlock, readyBlock } from './control.ts'
 import type { Heartbeat } from './heartbeat.ts'
-import { hasRoom, pump, type Source } from './pump.ts'
+import { whenRoom, pump, type Source } from './pump.ts'
 import type { Sink, SinkListener } from './sink.ts'
 import { Transport } from './transport.ts'
 
@@ -13,7 +13,7 @@ export interface RequestStreamRules<T> {
   readonly ready: Ready
   /** The reconnection time to ask for, in ms. */
   readonly retry: number | undefined
-  readonly source: (signal: AbortSignal) => Source<T>
+  readonly source: (signal: AbortSignal) => Source<T> | Promise<Source<T>>
   readonly encodeItem: (item: T) => Promise<string>
   /** The block that tells the client of a failure; `undefined` when it is not told, and will try again. Never rejects. */
   readonly encodeFailure: (error: unknown) => Promise<string | undefined>
@@ -65,7 +65,9 @@ export class RequestStream<T> implements SinkListener {
   close(retry?: number, mayFinish = false): void {
     this.#closingRetry = retry
     this.#asked.abort()
-    if (!mayFinish) void this.#end()
+    if (mayFinish) return
+    if (this.transport.full) this.destroy()
+    else void this.#end()
   }
 
   /** Ends the stream at once. */
@@ -76,7 +78,7 @@ export class RequestStream<T> implements SinkListener {
   async #run(): Promise<void> {
     try {
       const { source, encodeItem } = this.rules
-      const done = await pump(source(this.#asked.signal), this.transport, this.#over.signal, encodeItem)
+      const done = await pump(await source(this.#asked.signal), this.transport, this.#over.signal, encodeItem)
       // Asked to end early, it has not come to the end that the client waits for.
       if (done) await this.#end(this.#asked.signal.aborted ? undefined : endBlock({ reason: 'done' }))
     } catch (error) {
@@ -87,10 +89,11 @@ export class RequestStream<T> implements SinkListener {
   }
 
   async #end(last: string = this.#farewell()): Promise<void> {
-    if (!(await hasRoom(this.transport, this.#over.signal))) return
-    if (last) this.transport.write(last)
-    this.#over.abort()
-    this.transport.end()
+    await whenRoom(this.transport, this.#over.signal, () => {
+      if (last) this.transport.write(last)
+      this.#over.abort()
+      this.transport.end()
+    })
   }
 
   #farewell(): string {

@@ -28,7 +28,9 @@ export interface StreamRequest<Context = unknown> {
 export type StreamedEvent<C extends Contract = Contract> = OutgoingEvent<C> & { id?: string }
 
 /** Makes the events of one request. */
-export type StreamGenerator<C extends Contract, Context> = (request: StreamRequest<Context>) => Source<StreamedEvent<C>>
+export type StreamGenerator<C extends Contract, Context> = (
+  request: StreamRequest<Context>,
+) => Source<StreamedEvent<C>> | Promise<Source<StreamedEvent<C>>>
 
 /** Options of {@link streamEvents}. Times are in milliseconds. */
 export interface StreamEventsOptions<C extends Contract = Contract, Context = undefined> extends StreamOptions<Context> {

@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, test, vi } from 'vitest'
 import { createEmitter, memoryLog, type Emitter, type EmitterOptions, type MemoryLog, type OutgoingEvent } from 'eventwire/server'
 import { createDecoder, type Gap } from 'eventwire/wire'
+import { Expectation, type Emitted } from '../support/expectation.ts'
 import { market, type Market } from '../support/market.ts'
 import { seeded } from '../support/random.ts'
 
@@ -12,14 +13,11 @@ import { seeded } from '../support/random.ts'
 const TOPICS = ['A', 'B', undefined] as const
 const BEAT = 10
 
-/** What was emitted, by epoch; the `seq` of an event is its place, from 1. */
-type Emitted = Map<string, { readonly topic: string | undefined; readonly key: string | undefined }[]>
-
 interface World {
   readonly random: () => number
   readonly emitter: Emitter<Market>
   readonly log: MemoryLog
-  readonly emitted: Emitted
+  readonly emitted: Map<string, Emitted[]>
 }
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }))
@@ -30,24 +28,21 @@ async function settle(): Promise<void> {
   for (let i = 0; i < 3; i++) await new Promise(setImmediate)
 }
 
+/** A client that resumes, and knows what it may expect. */
 class Client {
-  epoch = ''
-  seq = 0
   /** The first thing that should not have been. */
   failure: unknown
+  readonly #expected: Expectation
+  #decoder = createDecoder({ onMessage: () => {} })
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   #reading = false
-  /** The first cursor of a client that is new, or of one that has heard a gap, may lie anywhere. */
-  #lost = true
-  /** From here on, what a newer event replaces may be left out. */
-  #superseded = Infinity
-  /** Where the log stood when the snapshot was made that is being sent. */
-  #snapshot: { readonly epoch: string; readonly head: number } | undefined
 
   constructor(
     readonly world: World,
     readonly topics: '*' | string[],
-  ) {}
+  ) {
+    this.#expected = new Expectation(world.emitted, topics)
+  }
 
   /** Asks for what comes next, unless that is still awaited. */
   async read(): Promise<void> {
@@ -61,14 +56,6 @@ class Client {
     else this.#take(value!)
   }
 
-  #take(chunk: Uint8Array): void {
-    try {
-      this.#decoder.push(chunk)
-    } catch (error) {
-      this.failure ??= error
-    }
-  }
-
   leave(): void {
     // It rejects when the stream was cut.
     this.#reader?.cancel().catch(() => {})
@@ -79,96 +66,34 @@ class Client {
   /** Nothing of what was emitted is missing. */
   check(): void {
     if (this.failure) throw this.failure
-    const { epoch } = this.world.log
-    if (this.epoch !== '') expect(this.epoch).toBe(epoch)
-    this.#expectNothingMissing(this.#count(epoch) + 1)
+    this.#expected.complete(this.world.log)
   }
 
-  #decoder = createDecoder({ onMessage: () => {} })
+  #take(chunk: Uint8Array): void {
+    try {
+      this.#decoder.push(chunk)
+    } catch (error) {
+      this.failure ??= error
+    }
+  }
 
   async #connect(): Promise<ReadableStreamDefaultReader<Uint8Array>> {
-    const headers = this.epoch === '' ? {} : { 'last-event-id': `${this.epoch}-${this.seq}` }
+    const expected = this.#expected
+    const { lastEventId } = expected
+    const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId }
     const response = await this.world.emitter.handle(new Request('http://localhost/', { headers }), { topics: this.topics })
-    this.#superseded = Infinity
-    this.#snapshot = undefined
+    expected.connects()
     this.#decoder = createDecoder({
-      lastEventId: this.epoch === '' ? '' : `${this.epoch}-${this.seq}`,
-      onCursor: (id) => this.#checkpoint(id),
+      lastEventId,
+      onCursor: (id) => expected.checkpoint(id),
       onMessage: ({ event, data, id }) => {
-        if (event === '$gap') this.#gap(JSON.parse(data) as Gap)
-        else if (event === 'message') this.#snapshot ??= JSON.parse(data) as { epoch: string; head: number }
-        else if (event === 'price') this.#event(id)
+        if (event === '$gap') expected.gap(JSON.parse(data) as Gap)
+        else if (event === 'message') expected.snapshot(JSON.parse(data) as { epoch: string; head: number })
+        else if (event === 'price') expected.event(id, data)
       },
     })
     return response.body!.getReader()
   }
-
-  #gap({ reason, requested }: Gap): void {
-    const [epoch, seq] = parse(requested)
-    if (!this.#lost) {
-      expect(epoch).toBe(this.epoch)
-      // What is not for this client may lie between what it has heard last and what is lost.
-      this.#expectNothingMissing(seq + 1)
-    }
-    if (reason === 'superseded') {
-      this.#superseded = this.seq
-      return
-    }
-    this.#lost = true
-    // Another follows.
-    this.#snapshot = undefined
-  }
-
-  #checkpoint(id: string): void {
-    const [epoch, seq] = parse(id)
-    if (!this.#lost) {
-      expect(epoch).toBe(this.epoch)
-      this.#expectNothingMissing(seq + 1)
-    }
-    // What came before the checkpoint is in the snapshot.
-    if (this.#snapshot) expect([this.#snapshot.epoch, this.#snapshot.head >= seq]).toEqual([epoch, true])
-    this.#snapshot = undefined
-    this.#move(epoch, seq)
-  }
-
-  #event(id: string): void {
-    const [epoch, seq] = parse(id)
-    expect([epoch, this.#lost]).toEqual([this.epoch, false])
-    expect(seq).toBeGreaterThan(this.seq)
-    expect(this.#hears(this.world.emitted.get(epoch)![seq - 1]!.topic)).toBe(true)
-    this.#expectNothingMissing(seq)
-    this.#move(epoch, seq)
-  }
-
-  #move(epoch: string, seq: number): void {
-    this.epoch = epoch
-    this.seq = seq
-    this.#lost = false
-  }
-
-  #expectNothingMissing(before: number): void {
-    const events = this.world.emitted.get(this.epoch) ?? []
-    for (let seq = this.seq + 1; seq < before; seq++) {
-      const { topic, key } = events[seq - 1]!
-      if (!this.#hears(topic)) continue
-      const replaced =
-        key !== undefined && seq > this.#superseded && events.some((it, i) => i >= seq && it.key === key && it.topic === topic)
-      expect(replaced, `${this.epoch}-${seq} was lost in silence`).toBe(true)
-    }
-  }
-
-  #hears(topic: string | undefined): boolean {
-    return topic === undefined || this.topics === '*' || this.topics.includes(topic)
-  }
-
-  #count(epoch: string): number {
-    return this.world.emitted.get(epoch)?.length ?? 0
-  }
-}
-
-function parse(id: string): [epoch: string, seq: number] {
-  const [epoch = '', seq] = id.split('-')
-  return [epoch, Number(seq)]
 }
 
 const POLICIES: readonly [string, EmitterOptions<Market>['slowConsumer']][] = [
@@ -189,7 +114,7 @@ for (const [policy, slowConsumer] of POLICIES) {
 /** One run of the world, the same for the same seed. */
 async function live(seed: number, slowConsumer: EmitterOptions<Market>['slowConsumer'], withSnapshot: boolean): Promise<void> {
   const random = seeded(seed)
-  const emitted: Emitted = new Map()
+  const emitted: World['emitted'] = new Map()
   const log = memoryLog({ events: 8 + Math.floor(random() * 30) })
   const snapshot = async function* (): AsyncGenerator<OutgoingEvent<Market>> {
     const parts = 1 + Math.floor(random() * 3)
@@ -215,8 +140,8 @@ async function live(seed: number, slowConsumer: EmitterOptions<Market>['slowCons
     const topic = some(TOPICS)
     const key = some(['x', 'y', ''])
     if (!emitted.has(log.epoch)) emitted.set(log.epoch, [])
-    emitted.get(log.epoch)!.push({ topic, key: key || undefined })
     const data = { symbol: key, usd: Number('9'.repeat(1 + Math.floor(random() * 300))) }
+    emitted.get(log.epoch)!.push({ topic, key: key || undefined, data: JSON.stringify(data) })
     void emitter.emit('price', data, topic === undefined ? undefined : { topic })
   }
 
