@@ -34,7 +34,9 @@ export class Transport {
 
   /** Takes a block whole. False when it is full now. */
   write(block: Uint8Array | string): boolean {
-    this.#rest = typeof block === 'string' ? utf8.encode(block) : block
+    const bytes = typeof block === 'string' ? utf8.encode(block) : block
+    if (bytes.byteLength <= SLICE_BYTES) return this.#hand(bytes)
+    this.#rest = bytes
     return this.#push()
   }
 
@@ -81,11 +83,16 @@ export class Transport {
   #push(): boolean {
     while (this.#rest && !this.full) {
       const rest = this.#rest
-      const whole = rest.byteLength <= SLICE_BYTES
-      this.#rest = whole ? undefined : rest.subarray(SLICE_BYTES)
-      if (!this.#accepts(whole ? rest : rest.subarray(0, SLICE_BYTES))) this.#fullSince = performance.now()
+      this.#rest = rest.byteLength > SLICE_BYTES ? rest.subarray(SLICE_BYTES) : undefined
+      this.#hand(rest.subarray(0, SLICE_BYTES))
     }
     return !this.full
+  }
+
+  #hand(bytes: Uint8Array): boolean {
+    if (this.#accepts(bytes)) return true
+    this.#fullSince = performance.now()
+    return false
   }
 
   /** A sink that throws harms its own connection alone, not the others that are handed the same bytes. */
