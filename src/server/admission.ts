@@ -97,13 +97,13 @@ export function createAdmission<Context>(
     try {
       const grant = request && connect ? await granted(() => connect(request, details), incoming.signal) : undefined
       if (rules.closing()) throw new Refusal(closingAnswer())
-      const topics = normalizeTopics(grant?.topics ?? given.topics ?? rules.topics)
+      const topics = normalizeTopics([grant?.topics, given.topics, rules.topics].find((it) => it !== undefined)!)
       if (topics !== '*' && topics.length > rules.maxTopics) {
         throw new Refusal(plain(400, `More than ${rules.maxTopics} topics for one event stream.`))
       }
       if (incoming.method === 'HEAD') return { status: 200, headers: STREAM_HEADERS, body: '' }
       const lastEventId = requestedCursor(incoming.header('last-event-id'), incoming.url)
-      const maxAge = milliseconds('maxAge', grant?.maxAge ?? Infinity)
+      const maxAge = milliseconds('maxAge', grant?.maxAge === undefined ? Infinity : grant.maxAge)
       const make = open({ topics, context: grant?.context as Context, lastEventId }, () => request ?? requestOf(incoming))
       return { status: 200, headers: STREAM_HEADERS, body: attachOnce(make, slot, maxAge, rules.closing) }
     } finally {
@@ -136,7 +136,7 @@ function keyFrom(key: () => unknown): string | undefined {
 function attachOnce(make: ReturnType<Open<never>>, slot: Slot, maxAge: number, closing: () => boolean): Attach {
   return (sink) => {
     // On the web the response was given before, and is read only now.
-    if (slot.take() || closing()) return { opened: sink.end, drained() {}, gone() {} }
+    if (closing() || slot.take()) return { opened: sink.end, drained() {}, gone() {} }
     const stream = make(sink, () => {
       clearTimeout(expiry)
       slot.free()
@@ -180,8 +180,10 @@ async function granted<Context>(
 ): Promise<Grant<Context> | undefined> {
   const left = Promise.withResolvers<never>()
   const leave = (): void => left.reject(new Refusal(plain(499, 'The client has left.')))
+  if (signal.aborted) leave()
   signal.addEventListener('abort', leave, { once: true })
   try {
+    if (signal.aborted) return await left.promise
     const grant: Granted<Context> = await Promise.race<Granted<Context>>([hook(), left.promise])
     if (isResponse(grant)) throw grant
     // Not `false` or `null`, which were meant to refuse.

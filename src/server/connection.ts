@@ -1,6 +1,6 @@
 import type { GapReason, Ready } from '../wire/control.ts'
-import { encode, encodeBytes } from '../wire/encode.ts'
-import { checkpointBlock, gapAt, gapBlock, readyBlock } from './control.ts'
+import { encode } from '../wire/encode.ts'
+import { checkpointBlock, COMMENT, gapAt, gapBlock, readyBlock } from './control.ts'
 import type { ConnectionRequest } from './connection-request.ts'
 import { formatCursor, locate } from './cursor.ts'
 import type { Fanout, Group } from './fanout.ts'
@@ -8,8 +8,6 @@ import type { Log, LogEntry } from './log.ts'
 import { whenRoom } from './pump.ts'
 import { join, type Sink, type SinkListener } from './sink.ts'
 import { Transport } from './transport.ts'
-
-const COMMENT = encodeBytes({ comment: '' })
 
 /** Most bytes read from the log at once. */
 const PAGE_BYTES = 64 << 10
@@ -29,8 +27,10 @@ export class StreamConnection implements SinkListener {
   state: 'snapshot' | 'behind' | 'live' | 'ending' | 'closed' = 'behind'
   readonly group: Group
   readonly transport: Transport
-  /** The event or checkpoint that the client has been sent last. Nothing for it lies between this and what comes next. */
+  /** Where it reads on: nothing for it lies between what it has been sent last and this. */
   cursor = 0
+  /** The last id that the client has been sent, which the cursor may be ahead of; NaN when that is not known. */
+  #told = NaN
   #epoch = ''
   /** Its transport has filled up since it was last in step with the log. */
   #slow = false
@@ -72,7 +72,6 @@ export class StreamConnection implements SinkListener {
     const ready: Ready = { epoch: this.#epoch, resumed: start.resumed, replayed, ...announced }
     if (start.resumed) this.fanout.counters.replays++
     const gap = start.gap ? this.#gap(start.gap, lastEventId ?? '') : ''
-    if (withSnapshot) this.state = 'snapshot'
     this.#write(readyBlock(ready, retry) + gap + (withSnapshot ? '' : this.#checkpoint()))
     this.request.onOpen()
     // Unless the hook has closed it.
@@ -82,7 +81,7 @@ export class StreamConnection implements SinkListener {
 
   /** Takes what the group has for all its live connections. `last` is the `seq` of the last event in it. */
   deliver(bytes: Uint8Array, last: number): void {
-    this.cursor = last
+    this.cursor = this.#told = last
     this.#write(bytes)
   }
 
@@ -101,8 +100,8 @@ export class StreamConnection implements SinkListener {
     if (this.transport.full) return this.#beatFull(stallTimeout)
     if (this.state === 'snapshot') return this.#write(COMMENT)
     if (this.state !== 'live') return
-    const moved = this.cursor !== this.log.head
-    this.cursor = this.log.head
+    const moved = this.#told !== this.log.head
+    this.cursor = this.#told = this.log.head
     this.#write(moved ? this.fanout.checkpoint() : COMMENT)
   }
 
@@ -154,7 +153,7 @@ export class StreamConnection implements SinkListener {
     const dropped = this.request.slowConsumer === 'disconnect' && this.state === 'behind' && this.#lost() === 'overflow'
     if (dropped || this.transport.stalled(stallTimeout)) return this.destroy()
     if (this.#over || this.#said.slow) return
-    this.#said.slow = true
+    this.#slow = this.#said.slow = true
     this.request.onSlow()
   }
 
@@ -182,6 +181,7 @@ export class StreamConnection implements SinkListener {
     }
     if (latest.length > 0) this.deliver(join(latest), last)
     else this.cursor = last
+    if (page.at(-1)?.superseded) this.#told = NaN
   }
 
   #goLive(): void {
@@ -194,9 +194,8 @@ export class StreamConnection implements SinkListener {
   #fallBehind(): void {
     this.group.live.delete(this)
     this.state = 'behind'
-    // A live connection has been sent all that is for it, but for what its group has yet to write.
-    const [next] = this.group.pending
-    if (this.#epoch === this.log.epoch) this.cursor = next ? next.seq - 1 : this.log.head
+    // A live connection has been sent all that is for it: whoever writes to one has flushed its group.
+    if (this.#epoch === this.log.epoch) this.cursor = this.log.head
   }
 
   #lost(): GapReason | undefined {
@@ -211,14 +210,13 @@ export class StreamConnection implements SinkListener {
     this.#epoch = this.log.epoch
     this.cursor = this.request.snapshot ? this.log.head : this.log.oldest - 1
     const gap = this.#gap(reason, requested)
-    if (!this.request.snapshot) return this.#write(gap + this.#checkpoint())
-    this.#write(gap)
-    this.state = 'snapshot'
-    void this.#sendSnapshot()
+    this.#write(this.request.snapshot ? gap : gap + this.#checkpoint())
+    if (this.request.snapshot) void this.#sendSnapshot()
   }
 
   /** The checkpoint comes last: a client that was cut in mid-snapshot does not come back as if it had seen all of it. */
   async #sendSnapshot(): Promise<void> {
+    this.state = 'snapshot'
     const sent = await this.request.snapshot?.()
     if (this.state !== 'snapshot') return
     if (!sent) return this.close()
@@ -239,12 +237,14 @@ export class StreamConnection implements SinkListener {
   }
 
   #checkpoint(): string {
+    this.#told = this.cursor
     return checkpointBlock(this.#epoch, this.cursor)
   }
 
   #write(block: Uint8Array | string): void {
     if (this.transport.write(block)) return
+    if (this.state !== 'live') return
     this.#slow = true
-    if (this.state === 'live') this.#fallBehind()
+    this.#fallBehind()
   }
 }

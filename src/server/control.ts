@@ -1,7 +1,10 @@
 import type { End, Gap, GapReason, Ready } from '../wire/control.ts'
-import { encode } from '../wire/encode.ts'
+import { encode, encodeBytes } from '../wire/encode.ts'
 import { formatCursor } from './cursor.ts'
 import type { Log } from './log.ts'
+
+/** The least sign of life. */
+export const COMMENT = encodeBytes({ comment: '' })
 
 /** `$ready`, behind the reconnection time to ask for, if there is one. */
 export function readyBlock(ready: Ready, retry: number | undefined): string {

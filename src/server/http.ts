@@ -61,8 +61,13 @@ export function isResponse(value: unknown): value is Response {
  * The header wins: an EventSource keeps its URL, and so an old query, when it reconnects.
  */
 export function requestedCursor(header: string | undefined, url: string): string | undefined {
-  if (header) return header
+  if (header) return utf8Of(header)
   // Not `new URL`: on node the url is what the client wrote, which need not parse.
   const query = url.indexOf('?')
   return (query >= 0 && new URLSearchParams(url.slice(query)).get('lastEventId')) || undefined
+}
+
+/** A header has a character for each byte; clients write the cursor in UTF-8 (WHATWG HTML 9.2.3). */
+function utf8Of(header: string): string {
+  return new TextDecoder().decode(Uint8Array.from(header, (character) => character.charCodeAt(0)))
 }

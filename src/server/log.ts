@@ -12,7 +12,7 @@ export interface LogRecord {
   readonly data: string
   /** Who hears it; `undefined` is everyone. */
   readonly topic: string | undefined
-  /** It replaces earlier events of the same key and topic, for those who could not keep up; `undefined` replaces none. */
+  /** It replaces earlier events of the same name, topic and key, for those who could not keep up; `undefined` replaces none. */
   readonly key?: string | undefined
 }
 
@@ -23,7 +23,7 @@ export interface LogEntry {
   readonly topic: string | undefined
   /** The block as it goes to the socket, `id:` line included. Shared: never write to it. */
   readonly bytes: Uint8Array
-  /** The log holds a newer event of the same key and topic. */
+  /** The log holds a newer event of the same name, topic and key. */
   readonly superseded: boolean
 }
 
@@ -124,7 +124,7 @@ export function memoryLog(options: HistoryOptions = {}): MemoryLog {
     append({ event, data, topic, key: given }) {
       const seq = head + 1
       const bytes = encodeBytes({ id: formatCursor(epoch, seq), event, data })
-      const key = given === undefined ? undefined : JSON.stringify([topic, given])
+      const key = given === undefined ? undefined : JSON.stringify([event, topic, given])
       const entry: MemoryEntry = { seq, topic, bytes, superseded: false, key, at: performance.now() }
       if (key !== undefined) {
         const replaced = newest.get(key)

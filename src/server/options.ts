@@ -21,7 +21,7 @@ export type EmittedEvent<C extends Contract = Contract> = {
  * What becomes of a client that reads too slowly:
  * - `gap`: it reads on when it can; what the log has dropped meanwhile is declared with a `gap`, reason `overflow`
  * - `disconnect`: it is disconnected when the log has dropped what it had yet to read, and comes back with its cursor
- * - `{ latest: key }`: it is sent only the newest event of each key and topic, behind a `gap` with reason `superseded`.
+ * - `{ latest: key }`: it is sent only the newest of the events with the same name, topic and key, behind a `gap` with reason `superseded`.
  *   `key` is called once for each `emit`; events for which it gives `undefined` are never left out.
  */
 export type SlowConsumer<C extends Contract = Contract> = 'gap' | 'disconnect' | { latest: (event: EmittedEvent<C>) => string | undefined }
@@ -47,7 +47,7 @@ export interface StreamOptions<Context = unknown> {
 
 /** Limits of {@link StreamOptions}. */
 export interface StreamLimits {
-  /** Most open connections, those that wait for `connect` included; more are answered with 503. Default: Infinity. */
+  /** Most open connections, those that wait for `connect` included; more are answered with 503. A web response counts from when it is read; one too many then ends at once. Default: Infinity. */
   connections?: number | undefined
   /** Most open connections of one client, which `key` tells apart by what it likes; more are answered with 429. Those without a key are not counted. Default: Infinity. */
   perKey?: { connections: number; key: (request: Request, details: ConnectDetails) => string | undefined } | undefined

@@ -23,12 +23,13 @@ export async function pump<T>(
     leave().catch(() => {})
   }
   signal.addEventListener('abort', abandon, { once: true })
+  if (signal.aborted) abandon()
   try {
     while (await whenRoom(transport, signal, () => {})) {
       const { done, value } = await iterator.next()
       if (signal.aborted) return false
       if (done) return true
-      const block = await encodeItem(value)
+      const block = await encodeItem(await value)
       await whenRoom(transport, signal, () => transport.write(block))
     }
     return false

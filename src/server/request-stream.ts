@@ -1,12 +1,10 @@
 import type { Ready } from '../wire/control.ts'
-import { encode, encodeBytes } from '../wire/encode.ts'
-import { endBlock, readyBlock } from './control.ts'
+import { encode } from '../wire/encode.ts'
+import { COMMENT, endBlock, readyBlock } from './control.ts'
 import type { Heartbeat } from './heartbeat.ts'
-import { whenRoom, pump, type Source } from './pump.ts'
+import { pump, whenRoom, type Source } from './pump.ts'
 import type { Sink, SinkListener } from './sink.ts'
 import { Transport } from './transport.ts'
-
-const COMMENT = encodeBytes({ comment: '' })
 
 /** What a stream of its own is made of. */
 export interface RequestStreamRules<T> {

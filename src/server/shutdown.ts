@@ -1,9 +1,11 @@
+import { EventwireError } from '../errors.ts'
+import { MAX_DELAY } from '../wire/decode.ts'
 import { milliseconds, type Duration } from './duration.ts'
 import { checkMembers } from './members.ts'
 
 /** Options of `close`. */
 export interface CloseOptions {
-  /** How long the ends are spread over, and after which what is left is cut, in ms or as `'10s'`. Default: 0, all at once. */
+  /** How long the ends are spread over, and after which what is left is cut, in ms or as `'10s'`. Default: 0, all at once, and cut after a second. */
   grace?: Duration | undefined
 }
 
@@ -20,6 +22,9 @@ export interface Leaving {
 
 /** How often some are asked to go, in ms. */
 const STEP = 20
+
+/** How long after an end without grace what is left is cut, in ms. */
+const LINGER = 1_000
 
 /** The part of the grace period over which the ends are spread; the rest is theirs to finish. */
 const SPREAD = 0.9
@@ -42,11 +47,14 @@ export class Shutdown {
   async start(options: CloseOptions = {}): Promise<void> {
     checkMembers<CloseOptions>('close', options, { grace: 'value' })
     const grace = milliseconds('grace', options.grace ?? 0)
+    if (grace > MAX_DELAY)
+      throw new EventwireError('invalid-option', 'close: grace is longer than a timer can wait. Give less than 24 days.')
     if (this.phase !== 'open') return this.#ended.promise
     this.phase = 'closing'
     if (grace === 0) {
       this.#close()
       for (const stream of this.streams) stream.close(this.#jittered(), false)
+      this.#timer = setTimeout(() => this.#cut(), LINGER)
     } else {
       this.#spread(grace)
     }
@@ -58,6 +66,7 @@ export class Shutdown {
   gone(): void {
     if (this.phase === 'open' || this.streams.size > 0) return
     this.#close()
+    clearTimeout(this.#timer)
     this.#ended.resolve()
   }
 
@@ -71,8 +80,12 @@ export class Shutdown {
       while (total - waiting.length < due) waiting.pop()?.close(this.#jittered(), true)
       if (passed < 1) return
       this.#close()
-      for (const stream of this.streams) stream.destroy()
+      this.#cut()
     }, STEP)
+  }
+
+  #cut(): void {
+    for (const stream of this.streams) stream.destroy()
   }
 
   #close(): void {

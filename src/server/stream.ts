@@ -49,7 +49,7 @@ export interface EventStreams extends Handlers<never> {
   readonly connections: number
   /**
    * Refuses new streams with 503, and asks those that are open to end, spread over the grace period: their `signal` aborts, and what they yield before
-   * they return is still sent. What is left after it is cut. Clients come back, unless they have heard a terminal event. Resolves when the last is
+   * they return is still sent. What is left after it is cut; without grace, at once. Clients come back, unless they have heard a terminal event. Resolves when the last is
    * gone. A second call joins the first.
    *
    * @throws EventwireError `invalid-option` for a `grace` that is none.

@@ -1,4 +1,4 @@
-import type { Sink } from './sink.ts'
+import { join, type Sink } from './sink.ts'
 
 /** Most bytes handed to the sink at once. More leaves in slices, so that a large event on a slow link shows progress. */
 const SLICE_BYTES = 64 << 10
@@ -35,6 +35,11 @@ export class Transport {
   /** Takes a block whole. False when it is full now. */
   write(block: Uint8Array | string): boolean {
     const bytes = typeof block === 'string' ? utf8.encode(block) : block
+    // It should not have been; but half a block is worse than a longer wait.
+    if (this.#rest) {
+      this.#rest = join([{ bytes: this.#rest }, { bytes }])
+      return false
+    }
     if (bytes.byteLength <= SLICE_BYTES) return this.#hand(bytes)
     this.#rest = bytes
     return this.#push()

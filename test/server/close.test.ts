@@ -29,6 +29,18 @@ test('close does not wait for a client that has stopped reading', async () => {
   await emitter.close()
 })
 
+test('close does not wait for a client that stopped reading when little was left to read', async () => {
+  const { port, emitter, connected } = await serveEmitter({ heartbeat: 60_000, stallTimeout: 60_000 })
+  stall(port)
+  await connected(1)
+  // The kernel takes no more, and the response holds less than would make it full.
+  while (emitter.stats().buffered === 0) {
+    void emitter.emit('message', 'x'.repeat(10_000))
+    await new Promise(setImmediate)
+  }
+  await emitter.close()
+})
+
 test('close without a connection resolves at once', async () => {
   const { emitter } = await serveEmitter()
   await emitter.close()
@@ -109,7 +121,9 @@ describe('with grace', () => {
 
   test('a grace that is none is refused, and nothing is closed', async () => {
     const { url, emitter } = await serveEmitter()
-    await expect(emitter.close({ grace: -1 })).rejects.toMatchObject({ code: 'invalid-option' })
+    for (const grace of [-1, NaN, Infinity]) {
+      await expect(emitter.close({ grace })).rejects.toMatchObject({ code: 'invalid-option' })
+    }
     expect((await listen(url)).response.status).toBe(200)
   })
 })

@@ -113,6 +113,19 @@ describe.each(WAYS)('with %s', (_, listener) => {
     expect(emitter.stats().topics).toEqual({ BTC: 1 })
   })
 
+  test.each([{ topics: null }, { maxAge: null }])(
+    '%j from connect, which the types forbid, does not fall back to what is wider',
+    async (given) => {
+      const errors: EventwireError[] = []
+      const { url } = await open({
+        connect: () => ({ context: { user: 'ada' }, ...given }) as never,
+        onError: (error) => void errors.push(error),
+      })
+      expect((await fetch(url)).status).toBe(500)
+      expect(errors).toMatchObject([{ code: 'invalid-option' }])
+    },
+  )
+
   test('topics that connect gives and that are none are a 500', async () => {
     const errors: EventwireError[] = []
     const { url } = await open({

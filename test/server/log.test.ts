@@ -100,3 +100,19 @@ test('reads and counts what a plain list would, whatever is appended, evicted an
     ),
   )
 })
+
+test('an event is superseded by one of the same name, topic and key, and by no other', () => {
+  const log = memoryLog()
+  const event = { event: 'price', data: '', topic: 'BTC', key: 'a' }
+  const appended = [
+    event,
+    { ...event, event: 'halted' },
+    { ...event, topic: undefined },
+    { ...event, key: 'b' },
+    { ...event, key: undefined },
+  ]
+  for (const record of appended) log.append(record)
+  expect(log.read(0, '*', Infinity).map(({ superseded }) => superseded)).toEqual([false, false, false, false, false])
+  log.append(event)
+  expect(log.read(0, '*', Infinity).map(({ superseded }) => superseded)).toEqual([true, false, false, false, false, false])
+})

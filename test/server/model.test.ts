@@ -133,7 +133,7 @@ async function live(seed: number, slowConsumer: EmitterOptions<Market>['slowCons
     snapshot: withSnapshot ? snapshot : undefined,
   })
   const world: World = { random, emitter, log, emitted }
-  const clients = [['A'], ['A', 'B'], [], '*' as const, ['B']].map((topics) => new Client(world, topics))
+  const clients = [['A'], ['A'], ['A', 'B'], [], '*' as const, '*' as const, ['B']].map((topics) => new Client(world, topics))
   const some = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!
 
   const emit = (): void => {
@@ -161,6 +161,7 @@ async function live(seed: number, slowConsumer: EmitterOptions<Market>['slowCons
     if (i % 10 === 0) vi.advanceTimersByTime(BEAT)
     await new Promise(setImmediate)
   }
+  vi.advanceTimersByTime(BEAT)
   await settle()
   for (const client of clients) client.check()
   const closed = emitter.close()

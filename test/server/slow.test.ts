@@ -51,6 +51,15 @@ test('a reader that stalls for good is gone after the stall timeout and a heartb
   await connected(0)
 })
 
+test('who comes back for more than fits at once, and reads it, is sent all of it, whatever becomes of the slow', async () => {
+  const { url, emitter } = await serveEmitter({ slowConsumer: { latest: () => 'all the same' } })
+  const first = await emitter.emit('message', 'x'.repeat(200))
+  for (let i = 0; i < 2_000; i++) await emitter.emit('message', `${i} ${'x'.repeat(200)}`)
+  const stream = await listen(url, { 'last-event-id': first })
+  await stream.until(({ events }) => events.length === 2_000)
+  expect(stream.gaps).toEqual([])
+})
+
 test('is not sent to alone while it is slow, and the sender is told', async () => {
   const { port, emitter, connections, connected } = await serveEmitter()
   stall(port)

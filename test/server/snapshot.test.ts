@@ -217,6 +217,33 @@ describe.each(WAYS)('with %s', (_, listener) => {
     expect(errors).toEqual([])
   })
 
+  test('a snapshot that is there only when the client has left is given back', async () => {
+    const asked = Promise.withResolvers<AbortSignal>()
+    const given = Promise.withResolvers<AsyncIterable<MarketEvent>>()
+    const returned = Promise.withResolvers<void>()
+    const { url } = await open({
+      snapshot(connection) {
+        asked.resolve(connection.signal)
+        return given.promise
+      },
+    })
+    const stream = await listen(url)
+    const signal = await asked.promise
+    const left = new Promise((resolve) => signal.addEventListener('abort', resolve))
+    stream.leave()
+    await left
+    given.resolve({
+      [Symbol.asyncIterator]: () => ({
+        next: () => Promise.reject(new Error('nobody is there')),
+        return() {
+          returned.resolve()
+          return Promise.resolve({ done: true as const, value: undefined })
+        },
+      }),
+    })
+    await returned.promise
+  })
+
   test('a snapshot is drawn only as fast as the client takes it', async () => {
     let drawn = 0
     const left = Promise.withResolvers<void>()

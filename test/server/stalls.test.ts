@@ -256,7 +256,7 @@ async function live(seed: number, slowConsumer: EmitterOptions<Market>['slowCons
     onError: (error) => failures.push(error),
   })
   const world: World = { calm: false, fullness: 0.1 + random() / 2, random, emitter, log, emitted, connections }
-  const clients = [['A'], ['A', 'B'], [], '*' as const].map((topics) => new Client(world, topics))
+  const clients = [['A'], ['A'], ['A', 'B'], [], '*' as const, '*' as const].map((topics) => new Client(world, topics))
 
   const emit = (): void => {
     const data = some(['x', 'y', '-']) + 'e'.repeat(size())

@@ -97,6 +97,20 @@ describe.each(WAYS)('with %s', (_, listener) => {
     expect(heard).toEqual(['token 1', 'token 2', 'token 3', 'token 4'])
   })
 
+  test.each([
+    ['the header', (id: string) => ({ headers: { 'last-event-id': Buffer.from(id).toString('latin1') }, query: '' })],
+    ['the query', (id: string) => ({ headers: {}, query: `?lastEventId=${encodeURIComponent(id)}` })],
+  ])('an id outside ASCII comes back as it was, in %s', async (_where, given) => {
+    const seen: unknown[] = []
+    const { url } = await open(({ lastEventId }) => {
+      seen.push(lastEventId)
+      return []
+    })
+    const { headers, query } = given('é✓')
+    await (await fetch(url + query, { headers })).text()
+    expect(seen).toEqual(['é✓'])
+  })
+
   test('a prompt comes by POST, with its body', async () => {
     const { url } = await open(async function* ({ request }) {
       const { prompt } = (await request.json()) as { prompt: string }

@@ -77,10 +77,9 @@ export class Expectation {
     this.cursor = place
   }
 
-  /** Nothing is missing up to the head of the log. */
+  /** Nothing is missing up to the head of the log, and after a heartbeat it knows so. */
   complete({ epoch, head }: { readonly epoch: string; readonly head: number }): void {
-    expect(this.cursor).toBeDefined()
-    this.#continues({ epoch, seq: head })
+    expect(this.cursor).toEqual({ epoch, seq: head })
   }
 
   #continues({ epoch, seq }: Place): void {
