@@ -78,6 +78,8 @@ export function createEmitter<C extends Contract, Context = undefined>(contract:
   if (!isContract(contract)) throw new EventwireError('invalid-option', 'createEmitter takes the contract that defineEvents returned.')
   const { log, topics, policy, latest } = settleEmitter(options)
   const settings = settleStream(options)
+  // All that may refuse an option comes before the log is taken.
+  const cors = createCors(options.cors, ['GET'])
   const { limits, onConnect, onDisconnect, onEmit, onGap, onSlow } = options
   const report = createReport(options.onError)
   const outcome = createOutcome(report)
@@ -126,7 +128,7 @@ export function createEmitter<C extends Contract, Context = undefined>(contract:
   const admit = createAdmission<Context>(
     {
       methods: ['GET'],
-      cors: createCors(options.cors, ['GET']),
+      cors,
       slots,
       connect: options.connect,
       keyOf: limits?.perKey?.key,

@@ -42,6 +42,12 @@ test.each<[string, () => unknown, string]>([
   expect([error.code, error.message]).toEqual(['invalid-option', expect.stringContaining(message)])
 })
 
+test('an emitter that was not made leaves its log to the next one', () => {
+  const log = memoryLog()
+  expect(caught(() => createEmitter(market, { log, cors: { origins: ['nonsense'] } })).code).toBe('invalid-option')
+  createEmitter(market, { log })
+})
+
 test.each([{ topics: ['BTC'] }, { Topic: 'BTC' }, 'BTC'])('emit does not send to everyone what %j meant for few', async (given) => {
   const before = emitter.stats().emits
   await expect(emitter.emit('price', price(1), wrong(given))).rejects.toMatchObject({ code: 'invalid-option' })
