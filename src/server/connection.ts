@@ -32,7 +32,7 @@ export class StreamConnection implements SinkListener {
   /** The last id that the client has been sent, which the cursor may be ahead of; NaN when that is not known. */
   #told = NaN
   #epoch = ''
-  /** Its transport has filled up since it was last in step with the log. */
+  /** It has not kept up with what is live since it was last in step with the log. */
   #slow = false
   /** What has been said of that already. */
   readonly #said = { slow: false, superseded: false }
