@@ -8,16 +8,16 @@ export type EventSchemas = Readonly<Record<string, StandardSchemaV1>>
 export interface ContractOptions<Name extends string = string> {
   /** Names the contract in docs, storage keys and exports. Default: none. */
   name?: string | undefined
-  /**
-   * Terminal events: after one of them the stream is complete, and an end without one is an interruption.
-   * Default: none; the stream has no end of its own.
-   */
-  ends?: readonly Name[] | undefined
+  /** Terminal events: after one the stream is complete, and an end without one is an interruption. Default: none; it has no end of its own. */
+  ends?: readonly TerminalEvent<Name>[] | undefined
   /** Turns validated data into the text that crosses the wire. Default: `JSON.stringify`. Not used for `text()`. */
   serialize?: ((data: unknown) => string) | undefined
   /** The inverse of `serialize`. Default: `JSON.parse`. */
   deserialize?: ((text: string) => unknown) | undefined
 }
+
+/** An event that completes a stream: by its name; or, where it carries this very text, as a mark such as `[DONE]`, which no handler gets. */
+export type TerminalEvent<Name extends string = string> = Name | { readonly event: Name; readonly data: string }
 
 /**
  * The events that server and client agree on. Made by {@link defineEvents}; give it to `createEmitter` and
@@ -28,7 +28,7 @@ export interface Contract<S extends EventSchemas = EventSchemas> {
   /** The schema of each event. An object without a prototype: `constructor` is a name like any other. */
   readonly schemas: S
   /** The terminal events. */
-  readonly ends: readonly string[]
+  readonly ends: readonly TerminalEvent[]
   /** The events declared with {@link text}. */
   readonly text: readonly string[]
   /**
@@ -79,9 +79,12 @@ const PROOFS = 32
 export function defineEvents<const S extends EventSchemas>(schemas: S, options: ContractOptions<keyof S & string> = {}): Contract<S> {
   const { name, ends = [], serialize = JSON.stringify, deserialize = JSON.parse } = options
   const events = ownSchemas(schemas)
-  const stray = ends.find((end) => !events.has(end))
-  if (stray !== undefined)
-    throw new EventwireError('invalid-contract', `ends: ${quote(stray)} is not an event of this contract. ${listing(events)}`)
+  for (const [i, end] of ends.entries()) {
+    const event = typeof end === 'string' ? end : typeof end?.data === 'string' && end.event
+    if (typeof event !== 'string') throw new EventwireError('invalid-contract', `ends[${i}] is neither a name nor { event, data: text }.`)
+    if (!events.has(event))
+      throw new EventwireError('invalid-contract', `ends: ${quote(event)} is not an event of this contract. ${listing(events)}`)
+  }
   const raw = [...events].filter(([, schema]) => TEXT in schema).map(([event]) => event)
   const proofs = new Map<string, number>()
 
@@ -122,7 +125,7 @@ export function defineEvents<const S extends EventSchemas>(schemas: S, options: 
     [CONTRACT]: true,
     name,
     schemas: Object.freeze(Object.assign(Object.create(null) as S, schemas)),
-    ends: Object.freeze([...ends]),
+    ends: Object.freeze(ends.map((end) => (typeof end === 'string' ? end : Object.freeze({ ...end })))),
     text: Object.freeze(raw),
     serialize(event, input) {
       const schema = schemaOf(event)
@@ -131,9 +134,7 @@ export function defineEvents<const S extends EventSchemas>(schemas: S, options: 
         return (proofs.get(event) ?? 0) < PROOFS ? prove(event, schema, written) : written
       })
     },
-    deserialize(event, written) {
-      return validate(event, schemaOf(event), read(event, written))
-    },
+    deserialize: (event, written) => validate(event, schemaOf(event), read(event, written)),
   }
   return contract
 }

@@ -11,12 +11,17 @@ export type ErrorCode =
   | 'too-large'
   | 'emitter-closed'
   | 'handler-failed'
+  | 'handler-stalled'
   | 'hook-failed'
   | 'network'
   | 'timeout'
   | 'bad-status'
   | 'bad-content-type'
   | 'retries-exhausted'
+  | 'interrupted'
+  | 'overflow'
+  | 'buffering'
+  | 'server-error'
 
 /** The fields that accompany a code; each is present only where it says something. */
 export interface ErrorDetails {
@@ -30,7 +35,7 @@ export interface ErrorDetails {
   issues?: readonly StandardSchemaV1.Issue[]
   /** `bad-status`: the HTTP status of the response. */
   status?: number
-  /** `bad-status`, `bad-content-type`: the first kilobyte of the response's body. */
+  /** `bad-status`, `bad-content-type`: the first kilobyte of the response's body. `server-error`: what the server said. */
   body?: string
 }
 

@@ -8,6 +8,7 @@ export {
   type EventName,
   type EventOf,
   type EventSchemas,
+  type TerminalEvent,
   type TextSchema,
 } from './contract.ts'
 export { EventwireError, type ErrorCode, type ErrorDetails } from './errors.ts'

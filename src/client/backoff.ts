@@ -11,8 +11,8 @@ export interface BackoffInput {
   readonly base: number
   /** The most that doubling leads to, in ms. */
   readonly max: number
-  /** What the server asked for by `Retry-After`, in ms; 0 when it did not. */
-  readonly retryAfter: number
+  /** What the server asked for by `Retry-After`, in ms; none when it did not. */
+  readonly retryAfter?: number | undefined
   /** A number from 0 up to 1. */
   readonly random: number
 }
@@ -21,7 +21,7 @@ export interface BackoffInput {
  * The wait before the next attempt, in ms: spread at random between `base` and its `failures`-th doubling, so that the
  * clients of a server that went away do not come back at once.
  */
-export function backoff({ failures, base, max, retryAfter, random }: BackoffInput): number {
+export function backoff({ failures, base, max, retryAfter = 0, random }: BackoffInput): number {
   const step = Math.min(MAX_DELAY, Math.max(FLOOR, base))
   const least = Math.min(MAX_DELAY, Math.max(step, retryAfter))
   const most = Math.min(MAX_DELAY, Math.max(least + step, Math.min(max, step * 2 ** failures)))

@@ -1,171 +1,174 @@
 import { EventwireError, messageOf } from '../errors.ts'
 import type { Gap, Ready } from '../wire/control.ts'
-import { createDecoder, MAX_DELAY, type DecodedMessage } from '../wire/decode.ts'
-import { isControl, readControl, type Control } from './control.ts'
-import type { Settings } from './options.ts'
-import { interpret, whenAborted, type Meaning } from './response.ts'
+import { createDecoder, type DecodedMessage } from '../wire/decode.ts'
+import { readControl } from './control.ts'
+import { interrupted } from './errors.ts'
+import type { Settings, SubscriberOptions } from './options.ts'
+import type { PreparedRequest } from './request.ts'
+import { interpret, isStream, type Body, type Outcome } from './response.ts'
+import type { TraceEvent } from './trace.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
-
-/** Uptime in ms after which a connection counts as healthy though it brought no event. */
-const HEALTHY = 5_000
 
 /** The least silence that the watchdog takes for a fault, in ms, whatever heartbeat a server announces. */
 const LEAST_IDLE = 1_000
 
-/** How an attempt ended. */
-export type Outcome =
-  | Exclude<Meaning, { kind: 'stream' }>
-  /** The network, the server or a timeout ended the stream in its midst; or the request never came through. */
-  | { readonly kind: 'cut'; readonly error?: EventwireError }
+/** The same where a server announces none, and the pace of the stream has to do. */
+const LEAST_OBSERVED = 30_000
 
-/** What an attempt is made of. */
-export interface Attempt {
-  readonly fetch: typeof globalThis.fetch
-  /** Gives what to ask for. May be asynchronous: a failure of it is one of the attempt. */
-  readonly request: () => Promise<{ readonly url: string | URL; readonly init: RequestInit }>
-  readonly settings: Settings
-  /** The last event id in force when the stream begins. */
-  readonly lastEventId: string
-  /** Ends the attempt when it aborts. */
-  readonly signal: AbortSignal
-}
+/** How many reads tell the pace of a stream. */
+const OBSERVED = 4
 
-/** What a stream tells on its way. */
-export interface StreamListener {
-  onOpen(): void
-  /** The connection has proved itself: the next failure is the first in a row. */
-  onHealthy(): void
+/** Where the messages of a stream go. */
+export interface Sink {
   onReady(ready: Ready): void
-  /** An event; gives true when it is the last. */
-  onMessage(message: DecodedMessage): boolean
+  /** An event. Gives the outcome when nothing is to be read behind it. */
+  onMessage(message: DecodedMessage): Outcome | undefined
   onCursor(cursor: string): void
   onGap(gap: Gap): void
-  onRetry(retry: number): void
-  /** A control message that cannot be read. */
-  onInvalid(error: EventwireError): void
+  /** The server is finished with this client; gives what that means. */
+  onEnd(url: string): Outcome
+  /** Something is wrong that does not end the stream. */
+  onError(error: EventwireError): void
   /** A promise to wait for before more is read. */
   room(): Promise<void> | undefined
 }
 
+/** One attempt to connect. */
+export interface Attempt {
+  readonly options: SubscriberOptions
+  readonly settings: Settings
+  /** Hears what happens, where somebody wants to know. */
+  readonly trace: ((event: TraceEvent) => void) | undefined
+  /** Ends the attempt when it aborts. */
+  readonly controller: AbortController
+  /** Gives what to ask for. A failure of it is one of the attempt. */
+  readonly request: () => Promise<PreparedRequest>
+  readonly sink: Sink
+  /** The response is a stream. */
+  onOpen(): void
+  /** Bytes of it have come. */
+  onBytes(): void
+  onRetry(retry: number): void
+}
+
 /** Connects once and reads until the stream ends. Never rejects. */
-export async function connect(attempt: Attempt, listener: StreamListener): Promise<Outcome> {
-  const { settings, signal } = attempt
-  const { connectTimeout, idleTimeout } = settings
-  const controller = new AbortController()
-  const abort = (): void => controller.abort()
-  let from = ''
-  const giveUp = (message: string): void => controller.abort(new EventwireError('timeout', message))
-  const timer = setTimeout(() => giveUp(`No response${from} within ${connectTimeout} ms.`), Math.min(connectTimeout, MAX_DELAY))
-  const watchdog = createWatchdog((limit) => giveUp(`Nothing${from} for ${limit} ms, not even a heartbeat.`))
-  const respond = async (): Promise<Response> => {
-    const { url, init } = await attempt.request()
-    from = ` from ${url}`
-    controller.signal.throwIfAborted()
-    return attempt.fetch(url, { ...init, signal: controller.signal })
+export async function connect(attempt: Attempt): Promise<Outcome> {
+  const { options, settings, controller, trace, sink } = attempt
+  const { signal } = controller
+  let url = ''
+  const watchdog = createWatchdog((limit) =>
+    controller.abort(new EventwireError('timeout', `Nothing${url && ` from ${url}`} for ${limit} ms, not even a heartbeat.`)),
+  )
+
+  const respond = async (): Promise<Opened> => {
+    const request = await attempt.request()
+    url = request.url
+    signal.throwIfAborted()
+    trace?.({ type: 'request', ...request })
+    // Called without a receiver: the global fetch refuses any but its own.
+    const { fetch = globalThis.fetch } = options
+    const response = await fetch(url, { ...request.init, signal })
+    trace?.({ type: 'response', url, status: response.status })
+    const body = response.body?.getReader()
+    // A fetch of one's own need not heed the signal, neither before its response nor in its body.
+    whenAborted(signal, () => void body?.cancel().catch(() => {}))
+    return { response, body, lastEventId: request.lastEventId }
   }
-  let healthy: ReturnType<typeof setTimeout> | undefined
-  signal.addEventListener('abort', abort)
+
   try {
-    if (signal.aborted) return { kind: 'cut' }
-    const meaning = await unlessAborted(
-      respond().then((response) => interpret(response, controller.signal)),
-      controller.signal,
-    )
-    clearTimeout(timer)
-    if (meaning.kind !== 'stream') return meaning
-    healthy = setTimeout(() => listener.onHealthy(), HEALTHY)
-    if (idleTimeout !== 'auto') watchdog.arm(idleTimeout)
-    const outcome = await read(meaning.body, attempt, listener, watchdog, controller.signal)
-    controller.signal.throwIfAborted()
+    watchdog.arm(settings.connectTimeout)
+    watchdog.waiting()
+    const opened = await unlessAborted(respond(), signal)
+    const { response, body } = opened
+    const outcome = await (response.status === 204
+      ? sink.onEnd(url)
+      : isStream(response) && body
+        ? read({ ...opened, body }, url, attempt, watchdog)
+        : interpret(response, body))
+    signal.throwIfAborted()
     return outcome
-  } catch (cause) {
-    return failure(controller.signal.aborted ? controller.signal.reason : cause, from)
+  } catch (thrown) {
+    return failure(signal.aborted ? signal.reason : thrown, url)
   } finally {
-    clearTimeout(timer)
-    clearTimeout(healthy)
     watchdog.stop()
-    signal.removeEventListener('abort', abort)
     // Lets go of the socket, whichever way the attempt ended.
-    abort()
+    controller.abort()
   }
 }
 
-/** The meaning of the response, unless the signal aborts first: the url, the headers or a fetch of one's own need not heed it. */
-async function unlessAborted(meaning: Promise<Meaning>, signal: AbortSignal): Promise<Meaning> {
-  const aborted = new Promise<never>((_, reject) => {
-    whenAborted(signal, () => reject(signal.reason as Error))
-  })
-  try {
-    return await Promise.race([meaning, aborted])
-  } catch (error) {
-    meaning.then((late) => (late.kind === 'stream' ? late.body.cancel() : undefined)).catch(() => {})
-    throw error
-  }
-}
-
-function failure(cause: unknown, from: string): Outcome {
-  if (!(cause instanceof EventwireError)) {
-    return { kind: 'cut', error: new EventwireError('network', `The stream${from} failed: ${reason(cause)}`, { cause }) }
-  }
-  return { kind: cause.code === 'invalid-option' ? 'fatal' : 'cut', error: cause }
+interface Opened {
+  readonly response: Response
+  readonly body: Body | undefined
+  readonly lastEventId: string
 }
 
 async function read(
-  body: ReadableStream<Uint8Array>,
-  attempt: Attempt,
-  listener: StreamListener,
+  { body, lastEventId }: { readonly body: Body; readonly lastEventId: string },
+  url: string,
+  { settings, trace, sink, onOpen, onBytes, onRetry }: Attempt,
   watchdog: Watchdog,
-  signal: AbortSignal,
 ): Promise<Outcome> {
-  const { idleTimeout, eventBytes, idBytes } = attempt.settings
-  const reader = body.getReader()
-  // A fetch of one's own need not end its body with the signal; this ends a read that waits.
-  whenAborted(signal, () => void reader.cancel().catch(() => {}))
-  listener.onOpen()
   let outcome: Outcome | undefined
-
+  let { idleTimeout } = settings
+  let longest = LEAST_OBSERVED / 3
   const control = (message: DecodedMessage): void => {
-    let said: Control | undefined
-    try {
-      said = readControl(message)
-    } catch (error) {
-      return listener.onInvalid(error as EventwireError)
-    }
-    if (said?.kind === 'end') outcome = { kind: 'ended' }
-    if (said?.kind === 'gap') listener.onGap(said.gap)
-    if (said?.kind !== 'ready') return
-    if (idleTimeout === 'auto' && said.ready.heartbeat > 0) watchdog.arm(Math.max(LEAST_IDLE, 3 * said.ready.heartbeat))
-    listener.onReady(said.ready)
+    const { ready, gap, end, error } = readControl(message)
+    if (end) outcome = sink.onEnd(url)
+    if (gap) sink.onGap(gap)
+    if (error) sink.onError(error)
+    if (!ready) return
+    if (ready.heartbeat > 0) watchdog.arm((idleTimeout ??= Math.max(LEAST_IDLE, 3 * ready.heartbeat)))
+    sink.onReady(ready)
   }
   const decoder = createDecoder({
-    lastEventId: attempt.lastEventId,
-    maxEventBytes: eventBytes,
-    maxIdBytes: idBytes,
+    lastEventId,
+    maxEventBytes: settings.eventBytes,
+    maxIdBytes: settings.idBytes,
     onMessage(message) {
       if (outcome) return
-      if (isControl(message.event)) return control(message)
-      listener.onHealthy()
-      if (listener.onMessage(message)) outcome = { kind: 'ended' }
+      trace?.({ type: 'message', message })
+      if (message.event.startsWith('$')) control(message)
+      else outcome = sink.onMessage(message)
     },
-    onCursor: (cursor) => outcome ?? listener.onCursor(cursor),
-    onRetry: (retry) => listener.onRetry(retry),
+    onCursor: (cursor) => outcome ?? sink.onCursor(cursor),
+    onRetry,
     onError(error) {
       outcome ??= { kind: 'fatal', error }
     },
   })
 
-  while (!outcome) {
-    await listener.room()
-    watchdog.waiting()
-    const { done, value } = await reader.read()
-    watchdog.fed()
-    if (done) return { kind: 'cut' }
+  watchdog.arm(idleTimeout ?? Infinity)
+  onOpen()
+  for (let reads = 1; !outcome; reads++) {
+    await sink.room()
+    const since = watchdog.waiting()
+    const { done, value } = await body.read()
+    if (done) return { kind: 'retry', error: interrupted(url) }
+    onBytes()
+    longest = Math.max(longest, watchdog.fed() - since)
+    if (idleTimeout === undefined && reads >= OBSERVED) watchdog.arm(3 * longest)
     decoder.push(value)
   }
   return outcome
 }
 
-/** The text of a failed fetch: Node says only "fetch failed", and the reason in its cause. */
-function reason(thrown: unknown): string {
-  return messageOf((thrown as { cause?: unknown } | undefined)?.cause ?? thrown)
+/** Settles as the promise does, unless the signal aborts first: what the application gave to be asked need not heed it. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    promise.then(resolve, reject)
+    whenAborted(signal, () => reject(signal.reason as Error))
+  })
+}
+
+/** Calls back when the signal aborts, also if it has already: then it would not say so again. */
+function whenAborted(signal: AbortSignal, then: () => void): void {
+  if (signal.aborted) then()
+  else signal.addEventListener('abort', then)
+}
+
+function failure(thrown: unknown, url: string): Outcome {
+  if (thrown instanceof EventwireError) return { kind: thrown.code === 'invalid-option' ? 'fatal' : 'retry', error: thrown }
+  // Node says only "fetch failed", and the reason in its cause.
+  const reason = messageOf((thrown as { cause?: unknown } | undefined)?.cause ?? thrown)
+  return { kind: 'retry', error: new EventwireError('network', `The stream from ${url} failed: ${reason}`, { cause: thrown }) }
 }

@@ -2,53 +2,36 @@ import { EventwireError, messageOf } from '../errors.ts'
 import type { Gap, GapReason, Ready } from '../wire/control.ts'
 import type { DecodedMessage } from '../wire/decode.ts'
 
-/** What a control message says, read from a server that need not be ours. */
-export type Control =
-  | { readonly kind: 'ready'; readonly ready: Ready }
-  | { readonly kind: 'gap'; readonly gap: Gap }
-  | { readonly kind: 'end' }
-
-/** Whether an event's name is reserved for control messages. */
-export function isControl(event: string): boolean {
-  return event.startsWith('$')
+/** What a control message says: one of these, or nothing when this version does not know it. */
+export interface Control {
+  readonly ready?: Ready
+  readonly gap?: Gap
+  readonly end?: true
+  /** The message is broken. */
+  readonly error?: EventwireError
 }
 
-/** Reads a control message; `undefined` for one that this version does not know. Throws `invalid-payload` for one that is broken. */
-export function readControl({ event, data }: DecodedMessage): Control | undefined {
+/** Reads a control message, from a server that need not be ours. */
+export function readControl({ event, data }: DecodedMessage): Control {
   // Whatever it says, it says not to come back.
-  if (event === '$end') return { kind: 'end' }
+  if (event === '$end') return { end: true }
+  if (event !== '$ready' && event !== '$gap') return {}
   try {
-    const read = JSON.parse(data) as Record<string, unknown>
-    switch (event) {
-      case '$ready':
-        return {
-          kind: 'ready',
-          ready: {
-            epoch: text(read['epoch']),
-            resumed: read['resumed'] === true,
-            replayed: Number(read['replayed']) || 0,
-            heartbeat: Number(read['heartbeat']) || 0,
-            text: names(read['text']),
-            ends: names(read['ends']),
-          },
-        }
-      case '$gap':
-        return {
-          kind: 'gap',
-          gap: { reason: text(read['reason']) as GapReason, requested: text(read['requested']), oldest: text(read['oldest']) },
-        }
-      default:
-        return undefined
-    }
+    const { epoch, resumed, replayed, heartbeat, text, ends, reason, requested, oldest } = JSON.parse(data) as Record<string, unknown>
+    if (event === '$gap') return { gap: { reason: string(reason) as GapReason, requested: string(requested), oldest: string(oldest) } }
+    const counts = { replayed: Number(replayed) || 0, heartbeat: Number(heartbeat) || 0 }
+    return { ready: { epoch: string(epoch), resumed: resumed === true, ...counts, text: list(text), ends: list(ends) } }
   } catch (cause) {
-    throw new EventwireError('invalid-payload', `The control message ${event} cannot be read: ${messageOf(cause)}`, { event, cause })
+    return {
+      error: new EventwireError('invalid-payload', `The control message ${event} cannot be read: ${messageOf(cause)}`, { event, cause }),
+    }
   }
 }
 
-function text(value: unknown): string {
+function string(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 
-function names(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((name) => typeof name === 'string') : []
+function list<T>(value: unknown): T[] {
+  return Array.isArray(value) ? value.filter(Boolean) : []
 }

@@ -1,5 +1,6 @@
 import type { EventwireError } from '../errors.ts'
-import type { Delivery, Handler } from './lane.ts'
+import type { Delivery } from './entry.ts'
+import type { Handler } from './queue.ts'
 
 /** What an iteration is made of. */
 export interface IterationSource {

@@ -1,12 +1,27 @@
 import { EventwireError, messageOf } from '../errors.ts'
+import type { CursorStore } from './cursor.ts'
+import type { Share } from './reconnect.ts'
+import type { Trace } from './trace.ts'
+
+/** The attempt that a {@link Source} is asked for. */
+export interface AttemptContext {
+  /** Its number in a row of failures, from 1. */
+  readonly attempt: number
+  /** The cursor that it resumes from; `''` when there is none. */
+  readonly lastEventId: string
+}
 
 /** A value, or a function that gives it, asked anew at each attempt to connect. */
-export type Source<T> = T | (() => T | Promise<T>)
+export type Source<T> = T | ((context: AttemptContext) => T | Promise<T>)
 
 /** Options of `createSubscriber`. Times are in milliseconds. */
 export interface SubscriberOptions {
+  /** Default: `POST` when there is a body, `GET` otherwise. */
+  method?: 'GET' | 'POST' | undefined
   /** Headers to send, such as `authorization`. Default: none besides `accept` and `last-event-id`. */
   headers?: Source<HeadersInit> | undefined
+  /** The body of a POST. Default: none. */
+  body?: Source<Exclude<BodyInit, ReadableStream>> | undefined
   /** As in `fetch`. Default: fetch's own, `same-origin`. */
   credentials?: RequestCredentials | undefined
   /** The fetch to use. Default: the global one. */
@@ -15,18 +30,44 @@ export interface SubscriberOptions {
   signal?: AbortSignal | undefined
   /** The cursor to begin at: the id of the last event that was handled elsewhere. Default: none, the stream begins with what is new. */
   lastEventId?: string | undefined
+  /** Keeps the cursor, so that a later subscriber goes on where this one left off: `sessionCursor`, `localCursor`, or one of your own. What it holds comes before `lastEventId`. Default: none. */
+  cursor?: CursorStore | undefined
+  /** When the cursor moves over an event: once its handlers have finished with it, or as soon as it has come. Default: `'handled'`. */
+  commit?: 'handled' | 'received' | undefined
+  /** How the cursor is sent: in the header `Last-Event-ID`, or as `?lastEventId=`, which needs no preflight on another origin. Default: `'header'`. */
+  resumeIn?: 'header' | 'query' | undefined
+  /** Whether a POST may be sent again though there is no cursor. Default: false; a POST without a cursor that fails is fatal. */
+  idempotent?: boolean | undefined
   /** How long to wait between attempts. */
   backoff?: BackoffOptions | undefined
   /** Longest wait for the head of a response. Default: 30,000. */
   connectTimeout?: number | undefined
   /**
    * Longest silence on an open stream before it counts as dead: ms, Infinity for never, or `'auto'`: three heartbeats, as
-   * the server announced them, and never when it announced none. Default: `'auto'`.
+   * the server announced them; where it announced none, three times the longest silence that there was, and 30 s at least,
+   * once the stream has brought something four times. Default: `'auto'`.
    */
   idleTimeout?: number | 'auto' | undefined
   limits?: SubscriberLimits | undefined
+  /**
+   * What happens when `limits.queue` events wait to be handled: reading from the socket pauses, the oldest that wait are
+   * dropped behind a gap with reason `overflow`, or the subscriber closes with the error `overflow`. Default: `'pause'`.
+   */
+  overflow?: 'pause' | 'drop-oldest' | 'error' | undefined
   /** Called on 401 and 403, to renew what `headers` gives; then there is one more attempt. Default: none, and both are fatal. */
   onUnauthorized?: ((error: EventwireError) => void | Promise<void>) | undefined
+  /** Decides whether another attempt follows a failure; `undefined` leaves it as it would be. `backoff.attempts` bounds it all the same. */
+  shouldRetry?: ((error: EventwireError, context: RetryContext) => boolean | undefined | Promise<boolean | undefined>) | undefined
+  /** Shares one connection among the tabs of an origin: `tabs()`. Default: none. */
+  share?: Share | undefined
+  /** Hears every request, response, status and message, with its time. For debugging. Default: none. */
+  onTrace?: ((trace: Trace) => void) | undefined
+}
+
+/** What {@link SubscriberOptions.shouldRetry} may look at. */
+export interface RetryContext extends AttemptContext {
+  /** What happens if nothing else is said. */
+  readonly retry: boolean
 }
 
 /** Waits between attempts: doubled from `base` to `max`, spread at random. A server's `retry:` takes the place of `base`. */
@@ -45,7 +86,7 @@ export interface SubscriberLimits {
   eventBytes?: number | undefined
   /** Longest id, in bytes of UTF-8; a longer one is fatal. Default: 1 KiB. */
   idBytes?: number | undefined
-  /** Events received and not yet handled, after which reading from the socket pauses. Checked between reads, so one read may go beyond. Default: 1,000. */
+  /** Events received and not yet handled before `overflow` applies. With `'pause'` that is checked between reads, so one read may go beyond. Default: 1,000. */
   queue?: number | undefined
 }
 
@@ -55,7 +96,8 @@ export interface Settings {
   readonly max: number
   readonly attempts: number
   readonly connectTimeout: number
-  readonly idleTimeout: number | 'auto'
+  /** `undefined` for `'auto'`. */
+  readonly idleTimeout: number | undefined
   readonly eventBytes: number
   readonly idBytes: number
   readonly queue: number
@@ -73,7 +115,7 @@ export function settle({ backoff = {}, limits = {}, connectTimeout, idleTimeout 
     max: positive('backoff.max', backoff.max, 30_000),
     attempts: positive('backoff.attempts', backoff.attempts, Infinity),
     connectTimeout: positive('connectTimeout', connectTimeout, 30_000),
-    idleTimeout: idleTimeout === 'auto' ? idleTimeout : positive('idleTimeout', idleTimeout, 0),
+    idleTimeout: idleTimeout === 'auto' ? undefined : positive('idleTimeout', idleTimeout, 0),
     eventBytes: positive('limits.eventBytes', limits.eventBytes, 1 << 20),
     idBytes: positive('limits.idBytes', limits.idBytes, 1 << 10),
     queue: positive('limits.queue', limits.queue, 1_000),

@@ -1,4 +1,4 @@
-import type { Contract } from '../contract.ts'
+import type { Contract, TerminalEvent } from '../contract.ts'
 import { EventwireError, messageOf } from '../errors.ts'
 import type { Ready } from '../wire/control.ts'
 import type { DecodedMessage } from '../wire/decode.ts'
@@ -7,8 +7,10 @@ import type { DecodedMessage } from '../wire/decode.ts'
 export interface Payloads {
   /** Whether the stream may carry this event. */
   has(event: string): boolean
-  /** Whether the stream is complete after this event. */
-  isLast(event: string): boolean
+  /** What kind of an end the message is: none, a terminal event, or a mark that stands for none. */
+  end(message: DecodedMessage): 'event' | 'mark' | undefined
+  /** Whether the stream has an end of its own. */
+  ends(): boolean
   /** The data of an event, validated; a promise when the schema is asynchronous. Fails with `invalid-payload`. */
   decode(message: DecodedMessage): unknown
   /** Takes what the server says of its contract, for a subscriber that holds only the contract's types. */
@@ -18,11 +20,15 @@ export interface Payloads {
 /** Reads events by a contract; without one as JSON, or as raw text where the server says so, and unvalidated. */
 export function createPayloads(contract: Contract | undefined): Payloads {
   let text: readonly string[] = []
-  let ends = contract?.ends ?? []
+  let ends: readonly TerminalEvent[] = contract?.ends ?? []
   return {
     has: (event) => !contract || event in contract.schemas,
-    isLast: (event) => ends.includes(event),
-    decode({ event, data, id }) {
+    end({ event, data }) {
+      if (ends.includes(event)) return 'event'
+      return ends.some((end) => typeof end === 'object' && end.event === event && end.data === data) ? 'mark' : undefined
+    },
+    ends: () => ends.length > 0,
+    decode({ event, data }) {
       if (contract) return contract.deserialize(event, data)
       if (text.includes(event)) return data
       try {
@@ -30,7 +36,6 @@ export function createPayloads(contract: Contract | undefined): Payloads {
       } catch (cause) {
         throw new EventwireError('invalid-payload', `The data of event ${JSON.stringify(event)} is no JSON: ${messageOf(cause)}`, {
           event,
-          id,
           cause,
         })
       }

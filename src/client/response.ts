@@ -3,73 +3,59 @@ import { EventwireError } from '../errors.ts'
 /** How much of the body of a refusal is kept for its error, in bytes. */
 const EXCERPT_BYTES = 1_024
 
-/** What a response means for a subscriber. */
-export type Meaning =
-  | { readonly kind: 'stream'; readonly body: ReadableStream<Uint8Array> }
-  /** The server has nothing more for this client. */
-  | { readonly kind: 'ended' }
-  /** `after`: the least to wait, in ms. */
-  | { readonly kind: 'retry'; readonly error: EventwireError; readonly after: number }
-  | { readonly kind: 'unauthorized'; readonly error: EventwireError }
-  | { readonly kind: 'fatal'; readonly error: EventwireError }
+/** How an attempt to connect came to its end. */
+export type Outcome =
+  /** Nothing more will come for this client. */
+  { readonly kind: 'ended' } | Failure
 
-/** The table of what each response means. Where it holds no stream, its body is read no further than an excerpt. */
-export async function interpret(response: Response, signal: AbortSignal): Promise<Meaning> {
-  const { status, body } = response
-  if (status === 204) return { kind: 'ended' }
-  if (status === 200 && isEventStream(response) && body) return { kind: 'stream', body }
+/** An attempt, or a stream, that failed. */
+export interface Failure {
+  /** `retry`: another attempt may do better. `unauthorized`: it may, with other credentials. */
+  readonly kind: 'retry' | 'unauthorized' | 'fatal'
+  readonly error: EventwireError
+  /** The least to wait before that, in ms. */
+  readonly after?: number
+}
 
-  const error = await refusal(response, signal)
+/** The body of a response, as it is read. */
+export type Body = ReadableStreamDefaultReader<Uint8Array>
+
+/** Whether a response is an open stream: 200 and the right content type, nothing less. */
+export function isStream({ status, headers }: Response): boolean {
+  // Sent twice, as proxies do, the last content type counts (Fetch, "extract a MIME type").
+  return status === 200 && /^\s*text\/event-stream\s*(;|$)/i.test(headers.get('content-type')?.split(',').at(-1) ?? '')
+}
+
+/** The table of what each response means that is no stream. Its body is read no further than an excerpt. */
+export async function interpret({ status, url, headers }: Response, body: Body | undefined): Promise<Failure> {
+  const mistyped = status === 200
+  const said = mistyped
+    ? `content type ${headers.get('content-type')}, not text/event-stream. Is it an event stream's address?`
+    : `status ${status}.`
+  const error = new EventwireError(mistyped ? 'bad-content-type' : 'bad-status', `${url} answered with ${said}`, {
+    status,
+    body: body ? await excerpt(body) : '',
+  })
   if (status === 401 || status === 403) return { kind: 'unauthorized', error }
   if (status === 408 || status === 425 || status === 429 || status >= 500) {
-    return { kind: 'retry', error, after: retryAfter(response.headers.get('retry-after')) }
+    return { kind: 'retry', error, after: retryAfter(headers.get('retry-after')) }
   }
   return { kind: 'fatal', error }
 }
 
-/** Calls back when the signal aborts, also if it has already: then it would not say so again. */
-export function whenAborted(signal: AbortSignal, then: () => void): void {
-  if (signal.aborted) then()
-  else signal.addEventListener('abort', then)
-}
-
-function isEventStream({ headers }: Response): boolean {
-  // Sent twice, as proxies do, the last one counts (Fetch, "extract a MIME type").
-  const type = headers.get('content-type')?.split(',').at(-1) ?? ''
-  return /^\s*text\/event-stream\s*(;|$)/i.test(type)
-}
-
-async function refusal(response: Response, signal: AbortSignal): Promise<EventwireError> {
-  const { status, url, headers } = response
-  const body = await excerpt(response, signal)
-  if (status === 200) {
-    const type = headers.get('content-type') ?? 'none'
-    return new EventwireError(
-      'bad-content-type',
-      `${url} answered with content type ${type}, not text/event-stream. Is it the address of an event stream?`,
-      { status, body },
-    )
-  }
-  return new EventwireError('bad-status', `${url} answered with status ${status}.`, { status, body })
-}
-
-async function excerpt({ body }: Response, signal: AbortSignal): Promise<string> {
-  if (!body) return ''
-  const reader = body.getReader()
+async function excerpt(body: Body): Promise<string> {
   const decoder = new TextDecoder()
-  whenAborted(signal, () => void reader.cancel().catch(() => {}))
   let text = ''
   try {
-    for (let size = 0; size < EXCERPT_BYTES;) {
-      const { done, value } = await reader.read()
+    for (let left = EXCERPT_BYTES; left > 0;) {
+      const { done, value } = await body.read()
       if (done) break
-      text += decoder.decode(value.subarray(0, EXCERPT_BYTES - size), { stream: true })
-      size += value.byteLength
+      text += decoder.decode(value.subarray(0, left), { stream: true })
+      left -= value.byteLength
     }
   } catch {
     // The status says enough without the body.
   }
-  reader.cancel().catch(() => {})
   return text
 }
 

@@ -1,32 +1,21 @@
 import { isContract, type Contract, type EventData, type EventName, type EventOf } from '../contract.ts'
-import { EventwireError, messageOf } from '../errors.ts'
+import { EventwireError, guard, messageOf, type ErrorDetails } from '../errors.ts'
 import type { Gap } from '../wire/control.ts'
-import { Dispatcher } from './dispatch.ts'
+import { stalled } from './errors.ts'
 import { iterate } from './iterate.ts'
-import type { Delivery, Handler } from './lane.ts'
 import { assertFunction, createListeners } from './listeners.ts'
 import { settle, type Source, type SubscriberOptions } from './options.ts'
 import { createPayloads } from './payload.ts'
+import { createPosition } from './position.ts'
+import { createQueue, type Handler } from './queue.ts'
 import { keepConnected } from './reconnect.ts'
+import { createSink } from './sink.ts'
+import type { Closed, Status } from './status.ts'
+import type { TraceEvent } from './trace.ts'
 import type { Unvalidated } from './unvalidated.ts'
 
 /** Handles an event. When it returns a promise, the handler gets its next event only after that has settled. */
 export type EventHandler<C extends Contract, N extends EventName<C>> = (data: EventData<C, N>, event: EventOf<C, N>) => unknown
-
-/** Where a subscriber stands. */
-export type Status =
-  /** An attempt is under way or, with `retryAt`, waited for. `error` is why the one before it failed; a stream that was merely cut has none. */
-  | { readonly state: 'connecting'; readonly attempt: number; readonly retryAt?: number; readonly error?: EventwireError }
-  /** The stream is open. `resumed` and `replayed` are known once the server has said them, in its first message. */
-  | { readonly state: 'open'; readonly resumed?: boolean; readonly replayed?: number }
-  | ({ readonly state: 'closed' } & Closed)
-
-/** How a subscriber came to its end. */
-export interface Closed {
-  /** `aborted`: by `close()` or the signal. `ended`: the server has finished with it. `fatal`: `error` says what cannot be repaired by another attempt. */
-  readonly reason: 'aborted' | 'ended' | 'fatal'
-  readonly error?: EventwireError
-}
 
 /** The client's half of a contract: one stream of events that outlives many connections. */
 export interface Subscriber<C extends Contract> extends AsyncIterable<EventOf<C>, undefined> {
@@ -40,6 +29,15 @@ export interface Subscriber<C extends Contract> extends AsyncIterable<EventOf<C>
   on<N extends EventName<C>>(event: N, handler: EventHandler<C, N>): () => void
   /** Like `on`, for the next such event only. */
   once<N extends EventName<C>>(event: N, handler: EventHandler<C, N>): () => void
+  /**
+   * The events of one name as a loop takes them, `for await (const { data } of stream.events('price'))`; all events without a name.
+   * The loop sets its own pace; `break` leaves it and nothing else. It ends with the stream, and throws the fault that closed it.
+   *
+   * @throws EventwireError `unknown-event`, at the first step, for a name that the contract does not have.
+   */
+  events<N extends EventName<C> = EventName<C>>(event?: N): AsyncIterableIterator<EventOf<C, N>, undefined>
+  /** All events as a web stream, read only as fast as it is read itself. To cancel it leaves the subscriber open. */
+  toReadableStream(): ReadableStream<EventOf<C>>
   /** Calls `listener` whenever `status` changes. Gives a function that removes it. */
   onStatus(listener: (status: Status) => unknown): () => void
   /** Calls `listener` when events may have been lost, in its place among the events. Gives a function that removes it. */
@@ -86,6 +84,7 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
     )
   }
   const settings = settle(options)
+  const { signal, overflow, share = (stream, alone) => alone(stream), onTrace } = options
   const payloads = createPayloads(contract)
   const statusListeners = createListeners<Status>()
   const gapListeners = createListeners<Gap>()
@@ -94,43 +93,56 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
   const closing = new AbortController()
   const closed = Promise.withResolvers<Closed>()
   let status: Status = { state: 'connecting', attempt: 1 }
-  let received = options.lastEventId ?? ''
-  let committed = received
   let started = false
 
   const report = (error: EventwireError): void => {
     if (!errorListeners.tell(error, console.error)) console.error(error)
   }
-  const failed = (what: string, cause: unknown, event: Partial<Delivery> = {}): void => {
-    const details = { cause, ...(event.event && { event: event.event }), ...(event.id && { id: event.id }) }
-    report(new EventwireError('handler-failed', `${what} threw: ${messageOf(cause)}`, details))
-  }
+  const failed = (what: string, cause: unknown, details: ErrorDetails = {}): void =>
+    report(new EventwireError('handler-failed', `${what} threw: ${messageOf(cause)}`, { cause, ...details }))
+  const trace =
+    onTrace &&
+    ((event: TraceEvent): void =>
+      guard(
+        () => onTrace({ at: performance.now(), ...event }),
+        (cause) => failed('onTrace', cause),
+      ))
   const setStatus = (next: Status): void => {
     if (status.state === 'closed') return
     status = next
+    trace?.({ type: 'status', status })
     statusListeners.tell(next, (cause) => failed('A listener of onStatus', cause))
   }
 
-  const dispatcher = new Dispatcher({
+  const position = createPosition(options, report, trace)
+  const queue = createQueue({
     limit: settings.queue,
-    decode: (message) => payloads.decode(message),
+    dropOldest: overflow === 'drop-oldest',
+    decode: payloads.decode,
     onGap(gap) {
       const heard = gapListeners.tell(gap, (cause) => failed('A listener of onGap', cause))
       if (!heard) console.warn(`eventwire: events may have been lost (${gap.reason}), and nobody listens with onGap.`)
     },
     onInvalid: (error, { id }) => report(Object.assign(error as EventwireError, { id })),
-    onHandlerError: (cause, event) => failed(`A handler of event ${JSON.stringify(event.event)}`, cause, event),
-    onCommit: (cursor) => {
-      committed = cursor
-    },
+    onHandlerError: (cause, { event, id }) => failed(`A handler of event ${JSON.stringify(event)}`, cause, { event, id }),
+    onStalled: (at) => report(stalled(at)),
+    onCommit: position.handle,
+  })
+  const sink = createSink({
+    payloads,
+    queue,
+    position,
+    limit: overflow === 'error' ? settings.queue : undefined,
+    onReady: ({ resumed, replayed }) => setStatus({ state: 'open', resumed, replayed }),
+    onError: report,
   })
 
   const finish = (end: Closed): void => {
     if (status.state === 'closed') return
     closing.abort()
     // What waits for a handler is kept for one that comes late, unless the application wants no more.
-    if (end.reason === 'aborted') dispatcher.stop()
-    options.signal?.removeEventListener('abort', close)
+    if (end.reason === 'aborted') queue.stop()
+    signal?.removeEventListener('abort', close)
     closed.resolve(end)
     setStatus({ state: 'closed', ...end })
     if (end.error) report(end.error)
@@ -139,41 +151,15 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
   const close = (): void => finish({ reason: 'aborted' })
 
   const start = async (): Promise<void> => {
-    const end = await keepConnected({
-      url,
-      options,
-      settings,
-      signal: closing.signal,
-      lastEventId: () => received,
-      onStatus: setStatus,
-      listener: {
-        room: () => dispatcher.room(),
-        onReady(ready) {
-          payloads.learn(ready)
-          setStatus({ state: 'open', resumed: ready.resumed, replayed: ready.replayed })
-        },
-        onMessage(message) {
-          received = message.id
-          if (payloads.has(message.event)) dispatcher.push(message)
-          else dispatcher.pass(message.id)
-          return payloads.isLast(message.event)
-        },
-        onCursor(cursor) {
-          received = cursor
-          dispatcher.pass(cursor)
-        },
-        onGap: (gap) => dispatcher.push({ gap }),
-        onInvalid: report,
-      },
-    })
+    const stream = { url, options, settings, trace, sink, position, signal: closing.signal, onStatus: setStatus }
+    const end = await share(stream, keepConnected)
     // What was received before the end is handled before it, too.
-    await dispatcher.idle()
+    await queue.idle()
     finish(end)
   }
-
   const consume = (event: string | undefined, handler: Handler): (() => void) => {
     if (status.state === 'closed' && status.reason === 'aborted') return () => {}
-    const remove = dispatcher.add(event, handler)
+    const remove = queue.add(event, handler)
     if (!started && status.state !== 'closed') {
       started = true
       void start()
@@ -186,26 +172,33 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
     const off = endListeners.add(listener)
     if (status.state === 'closed')
       void closed.promise.then(async (end) => {
-        await dispatcher.idle()
+        await queue.idle()
         endListeners.tell(end, console.error)
       })
     return off
   }
 
+  const known = (event: string): string => {
+    if (payloads.has(event)) return event
+    throw new EventwireError(
+      'unknown-event',
+      `The contract has no event ${JSON.stringify(event)}. It has: ${Object.keys(contract?.schemas ?? {}).join(', ')}.`,
+      { event },
+    )
+  }
+
   const on = <N extends EventName<C>>(event: N, handler: EventHandler<C, N>): (() => void) => {
-    if (!payloads.has(event))
-      throw new EventwireError(
-        'unknown-event',
-        `on(${JSON.stringify(event)}): the contract has no such event. It has: ${Object.keys(contract?.schemas ?? {}).join(', ')}.`,
-        { event },
-      )
+    known(event)
     assertFunction(handler)
-    // The dispatcher is untyped; what it hands out under this name is what the contract says of it.
+    // The queue is untyped; what it hands out under this name is what the contract says of it.
     return consume(event, (delivery) => handler(delivery.data, delivery as EventOf<C, N>))
   }
 
-  if (options.signal?.aborted) close()
-  else options.signal?.addEventListener('abort', close)
+  const events = <N extends EventName<C>>(event?: N): AsyncIterableIterator<EventOf<C, N>, undefined> =>
+    iterate({ add: (handler) => consume(event && known(event), handler), onEnd }) as AsyncIterableIterator<EventOf<C, N>, undefined>
+
+  if (signal?.aborted) close()
+  else signal?.addEventListener('abort', close)
 
   return {
     on,
@@ -216,6 +209,21 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
         return handler(data, whole)
       })
       return remove
+    },
+    events,
+    toReadableStream() {
+      const iterator = events()
+      return new ReadableStream<EventOf<C>>(
+        {
+          async pull(controller) {
+            const { done, value } = await iterator.next()
+            if (done) controller.close()
+            else controller.enqueue(value)
+          },
+          cancel: () => void iterator.return?.(),
+        },
+        { highWaterMark: 0 },
+      )
     },
     onStatus(listener) {
       assertFunction(listener)
@@ -228,11 +236,10 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
       return status
     },
     get lastEventId() {
-      return committed
+      return position.committed
     },
     closed: closed.promise,
     close,
-    [Symbol.asyncIterator]: () =>
-      iterate({ add: (handler) => consume(undefined, handler), onEnd }) as AsyncIterableIterator<EventOf<C>, undefined>,
+    [Symbol.asyncIterator]: () => events(),
   }
 }

@@ -2,12 +2,12 @@ import { MAX_DELAY } from '../wire/decode.ts'
 
 /** Notices a stream on which no byte arrives. */
 export interface Watchdog {
-  /** From now on, silence of more than `limit` ms is a fault; 0 or Infinity: never. */
+  /** From now on, silence of more than `limit` ms is a fault; Infinity: never. */
   arm(limit: number): void
-  /** The wait for the next bytes begins. Time in which nobody reads does not count. */
-  waiting(): void
-  /** Bytes have arrived. */
-  fed(): void
+  /** The wait for the next bytes begins, now: gives the time. Time in which nobody reads does not count. */
+  waiting(): number
+  /** Bytes have arrived, now: gives the time. */
+  fed(): number
   stop(): void
 }
 
@@ -16,12 +16,14 @@ const LATE = 1_000
 
 /** Makes a watchdog that calls `onSilence` once. A single timer looks at the clock; bytes only leave their time. */
 export function createWatchdog(onSilence: (limit: number) => void): Watchdog {
-  let limit = 0
+  let limit = Infinity
   let since: number | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
 
+  const stop = (): void => clearTimeout(timer)
   const check = (after: number): void => {
-    clearTimeout(timer)
+    stop()
+    if (after === Infinity) return
     const due = performance.now() + after
     timer = setTimeout(
       () => {
@@ -37,18 +39,13 @@ export function createWatchdog(onSilence: (limit: number) => void): Watchdog {
 
   return {
     arm(next) {
-      limit = next
-      if (limit > 0 && limit < Infinity) check(limit)
-      else clearTimeout(timer)
+      if (next !== limit) check((limit = next))
     },
-    waiting() {
-      since = performance.now()
-    },
+    waiting: () => (since = performance.now()),
     fed() {
       since = undefined
+      return performance.now()
     },
-    stop() {
-      clearTimeout(timer)
-    },
+    stop,
   }
 }

@@ -15,8 +15,8 @@ export interface Ready {
   readonly heartbeat: number
   /** The events whose data is raw text and not serialised. */
   readonly text: readonly string[]
-  /** The terminal events. */
-  readonly ends: readonly string[]
+  /** The terminal events: names; or an event's name and the text that makes it one. */
+  readonly ends: readonly (string | { readonly event: string; readonly data: string })[]
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import * as z from 'zod'
 import { defineEvents } from 'eventwire'
 import { createSubscriber } from 'eventwire/client'
@@ -96,7 +97,9 @@ test('a gap that nobody listens for is said on the console', async () => {
 /** A schema that is asked, and answers when the test says so. */
 function slowSchema() {
   const asked = collector<() => void>()
-  const schema = z.string().refine(() => new Promise<boolean>((resolve) => asked.take(() => resolve(true))))
+  const validate = (value: unknown): Promise<{ value: string }> =>
+    new Promise((resolve) => asked.take(() => resolve({ value: String(value) })))
+  const schema: StandardSchemaV1<string> = { '~standard': { version: 1, vendor: 'test', validate } }
   return { events: defineEvents({ message: schema }, { deserialize: String }), asked }
 }
 
@@ -114,7 +117,6 @@ test('an event under validation when its only handler leaves waits for the next'
   expect(stream.lastEventId).toBe('')
   const heard = collector<string>()
   stream.on('message', heard.take)
-  ;(await asked.reach(2))[1]!()
   expect(await heard.reach(1)).toEqual(['1'])
 })
 
@@ -137,26 +139,38 @@ test('does not pass what waits when the report of an invalid event removes the l
   const events = defineEvents({ message: z.string().regex(/^\d$/) }, { deserialize: String })
   const stream = createSubscriber(events, url)
   onTestFinished(() => stream.close())
-  const begun = collector<string>()
-  const gate = Promise.withResolvers<void>()
-  const off = stream.on('message', (text) => {
-    begun.take(text)
-    return gate.promise
-  })
+  const heard: string[] = []
+  const off = stream.on('message', (text) => heard.push(text))
   const reported = collector<string>()
-  stream.onError(({ code }) => {
+  stream.onError(({ id }) => {
     off()
-    reported.take(code)
+    reported.take(id!)
   })
-  await write(`${block(1)}${block(2)}id: e-3\ndata: bad\n\n`)
-  await reported.reach(1)
-  gate.resolve()
+  await write(`id: e-1\ndata: bad\n\n${block(2)}id: e-3\n\n`)
+  expect(await reported.reach(1)).toEqual(['e-1'])
   await new Promise(setImmediate)
-  expect(stream.lastEventId).toBe('e-1')
+  expect([heard, stream.lastEventId]).toEqual([[], 'e-1'])
   const rest = collector<string>()
   stream.on('message', rest.take)
   expect(await rest.reach(1)).toEqual(['2'])
   expect(stream.lastEventId).toBe('e-3')
+})
+
+test('an invalid event is reported once, however many handlers there are, in its turn', async () => {
+  const { url, write } = await scripted()
+  const { stream, errors } = subscribe(url)
+  const told = collector<string>()
+  const gate = Promise.withResolvers<void>()
+  stream.on('price', () => {})
+  stream.on('price', ({ symbol }) => {
+    told.take(symbol)
+    return gate.promise
+  })
+  stream.onError(({ event }) => told.take(`invalid ${event}`))
+  await write('event: price\ndata: {"symbol":"A","usd":1}\n\nevent: price\ndata: {}\n\nevent: price\ndata: {"symbol":"B","usd":1}\n\n')
+  gate.resolve()
+  expect(await told.reach(3)).toEqual(['A', 'invalid price', 'B'])
+  expect(errors).toHaveLength(1)
 })
 
 test('keeps the order when handlers change while an asynchronous schema looks at a later event', async () => {
@@ -164,23 +178,17 @@ test('keeps the order when handlers change while an asynchronous schema looks at
   const { events, asked } = slowSchema()
   const stream = createSubscriber(events, url)
   onTestFinished(() => stream.close())
-  const gate = Promise.withResolvers<void>()
-  const off = stream.on('message', () => gate.promise)
+  const off = stream.on('message', () => {})
   await write(block(1) + block(2) + block(3))
   ;(await asked.reach(1))[0]!()
-  ;(await asked.reach(2))[1]!()
-  const [, , third] = await asked.reach(3)
+  const second = (await asked.reach(2))[1]!
   off()
   const heard = collector<string>()
   stream.on('message', heard.take)
-  third!()
-  gate.resolve()
-  // They are looked at again for the new handler.
-  for (let i = 4; heard.items.length < 2; i++) {
-    ;(await asked.reach(i))[i - 1]!()
-    await new Promise(setImmediate)
-  }
-  expect(heard.items).toEqual(['2', '3'])
+  second()
+  ;(await asked.reach(3))[2]!()
+  expect(await heard.reach(2)).toEqual(['2', '3'])
+  await new Promise(setImmediate)
   expect(stream.lastEventId).toBe('e-3')
 })
 

@@ -260,7 +260,7 @@ test('a handler may add, remove and close while it handles', async () => {
 test('refuses a name that the contract does not have', () => {
   const { stream } = subscribe('http://127.0.0.1:1/')
   expect(() => (stream.on as (event: string, handler: () => void) => void)('prise', () => {})).toThrow(
-    'on("prise"): the contract has no such event. It has: price, halted, message.',
+    'The contract has no event "prise". It has: price, halted, message.',
   )
 })
 

@@ -62,7 +62,7 @@ describe('the name of an event', () => {
   refuses(
     'is checked among the ends of a contract',
     `defineEvents({ done: text() }, { ends: ['dome'] })`,
-    `Type '"dome"' is not assignable to type '"done"'.`,
+    `Type '"dome"' is not assignable to type 'TerminalEvent<"done">'.`,
   )
   refuses(
     'cannot be a string that nobody knows',
@@ -342,6 +342,47 @@ describe('a contract', () => {
   )
 })
 
+describe('the ends of a contract', () => {
+  const chat = `const chat = defineEvents(
+    { message: z.object({ token: z.string() }), failed: z.object({ reason: z.string() }) },
+    { ends: ['failed', { event: 'message', data: '[DONE]' }] },
+  )`
+
+  accepts(
+    'are names of its events, and marks, which change nothing of the data',
+    `${chat}
+     const answer = createSubscriber(chat, '/chat', { body: '{}' })
+     for await (const { data, event, id } of answer.events('message')) {
+       type Proof = [Expect<Equal<typeof data, { token: string }>>, Expect<Equal<typeof event, 'message'>>, Expect<Equal<typeof id, string>>]
+     }
+     answer.on('message', (data) => {
+       type Proof = Expect<Equal<typeof data, { token: string }>>
+     })`,
+  )
+  accepts(
+    'may be made elsewhere',
+    `import type { TerminalEvent } from 'eventwire'
+     const ends: readonly TerminalEvent<'message'>[] = ['message', { event: 'message', data: '[DONE]' }]
+     defineEvents({ message: text() }, { ends })`,
+  )
+  refuses(
+    'name no event that it does not have, by a mark either',
+    `defineEvents({ message: text() }, { ends: [{ event: 'massage', data: '[DONE]' }] })`,
+    `Type '"massage"' is not assignable to type '"message"'.`,
+  )
+  refuses(
+    'have no mark without its text',
+    `defineEvents({ message: text() }, { ends: [{ event: 'message' }] })`,
+    `Property 'data' is missing in type '{ event: "message"; }' but required in type '{ readonly event: "message"; readonly data: string; }'.`,
+  )
+  refuses(
+    'have no mark that is not text, for it is looked at before it is read',
+    `defineEvents({ message: z.object({ done: z.boolean() }) }, { ends: [{ event: 'message', data: { done: true } }] })`,
+    `Type '{ done: true; }' is not assignable to type 'string'.`,
+  )
+  refuses('cannot be changed', `${chat}; chat.ends.push('failed')`, `Property 'push' does not exist on type 'readonly TerminalEvent<string>[]'.`)
+})
+
 describe('handle and handleNode', () => {
   accepts(
     'take the requests and responses of node, over http and http2',
@@ -491,6 +532,91 @@ describe('observeEmitter', () => {
   )
 })
 
+describe('the hooks of React, and the stores of events', () => {
+  accepts(
+    'give the data of the contract',
+    `export function Component(): void {
+       const shared = useSubscriber(market, '/events', { key: 'a' })
+       const price = useLatest(shared, 'price')
+       const line = useLatest(shared, 'message', '')
+       const bare = useLatest(stream, 'halted')
+       const demanded = useLatest(onDemand(() => createSubscriber(market, '/events')), 'halted')
+       const status = useStatus(shared)
+       useEvent(shared, 'price', (data, event) => {
+         type Proof = [Expect<Equal<typeof data, Price>>, Expect<Equal<typeof event, EventOf<typeof market, 'price'>>>]
+       })
+       useEvent(stream, 'message', async (data) => data.length)
+       type Proof = [
+         Expect<Equal<typeof shared, EventStream<typeof market>>>,
+         Expect<Equal<typeof price, Price | undefined>>,
+         Expect<Equal<typeof line, string>>,
+         Expect<Equal<typeof bare, Halted | undefined>>,
+         Expect<Equal<typeof demanded, Halted | undefined>>,
+         Expect<Equal<typeof status, Status>>,
+       ]
+       useSubscriber(market, null)
+     }`,
+  )
+  accepts(
+    'give what JSON gives, with types alone',
+    `const trades = defineEvents({ trade: z.object({ at: z.date() }) })
+     export function Component(): void {
+       const trade = useLatest(useSubscriber<typeof trades>('/trades'), 'trade')
+       type Proof = Expect<Equal<typeof trade, { at: string } | undefined>>
+     }`,
+  )
+  accepts(
+    'are stores of that data',
+    `const store = latestOf(stream, 'price')
+     const demanded = latestOf(onDemand(() => createSubscriber<typeof market>('/events')), 'message')
+     const status: Store<Status> = statusOf(stream)
+     type Proof = [Expect<Equal<typeof store, Store<Price | undefined>>>, Expect<Equal<typeof demanded, Store<string | undefined>>>]`,
+  )
+  const anotherName = `Argument of type '"prise"' is not assignable to parameter of type '"halted" | "message" | "price"'.`
+  refuses('check the name: useEvent', `export const use = () => useEvent(useSubscriber(market, '/'), 'prise', () => {})`, anotherName)
+  refuses(
+    'check the name: useEvent, with types alone',
+    `export const use = () => useEvent(useSubscriber<typeof market>('/'), 'prise', () => {})`,
+    anotherName,
+  )
+  refuses('check the name: latestOf', `latestOf(stream, 'prise')`, anotherName)
+  refuses(
+    'check the name: useLatest',
+    `export const use = () => useLatest(useSubscriber(market, '/'), 'prise')`,
+    `Argument of type '"prise"' is not assignable to parameter of type '"halted" | "message" | "price"'.`,
+  )
+  refuses(
+    'check the handler',
+    `export const use = () => useEvent(useSubscriber(market, '/'), 'price', (price) => price.volume)`,
+    `Property 'volume' does not exist on type '{ symbol: string; usd: number; }'.`,
+  )
+  refuses(
+    'check what is shown',
+    `export const use = () => useLatest(useSubscriber(market, '/'), 'price').usd`,
+    `Object is possibly 'undefined'.`,
+  )
+  refuses(
+    'check what stands for an event that has not come',
+    `export const use = () => useLatest(useSubscriber(market, '/'), 'message', 0)`,
+    `Argument of type 'number' is not assignable to parameter of type 'string'.`,
+  )
+  refuses(
+    'check the options by name',
+    `export const use = () => useSubscriber(market, '/', { idelTimeout: 1 })`,
+    `'idelTimeout' does not exist in type 'SharedOptions'. Did you mean to write 'idleTimeout'?`,
+  )
+  refuses(
+    'do not let a component close what others share',
+    `export const use = () => useSubscriber(market, '/').close()`,
+    `Property 'close' does not exist on type 'EventStream<`,
+  )
+  refuses(
+    'take no signal, which would do so too',
+    `export const use = () => useSubscriber(market, '/', { signal: new AbortController().signal })`,
+    `'signal' does not exist in type 'SharedOptions'`,
+  )
+})
+
 describe('options', () => {
   refuses(
     'of createEmitter are checked by name',
@@ -538,7 +664,8 @@ function add(source: string): string {
     name,
     `${source}
      import { defineEvents, text, type Contract, type EventData, type EventInput, type EventName, type EventOf } from 'eventwire'
-     import { createSubscriber } from 'eventwire/client'
+     import { createSubscriber, latestOf, onDemand, statusOf, type EventStream, type Status, type Store } from 'eventwire/client'
+     import { useEvent, useLatest, useStatus, useSubscriber } from 'eventwire/react'
      import { createEmitter, publishHandler, streamEvents } from 'eventwire/server'
      import * as z from 'zod'
      import { emitter, light, market, stream, type Equal, type Expect, type Halted, type IsAny, type IsUnknown, type Price } from './market.ts'`,

@@ -1,0 +1,38 @@
+import { EventwireError } from '../errors.ts'
+
+/** Within how much of its opening, in ms, a stream that is held back brings all that it will ever bring. */
+const AT_ONCE = 1_000
+
+/** How many short streams without an event are no accident. */
+const SUSPICIOUS = 3
+
+/** How a stream went. */
+export interface Course {
+  /** When it opened and when its last bytes came, as `performance.now()` has it; 0 when that never was. */
+  opened: number
+  heard: number
+  /** Whether it brought an event. */
+  healthy: boolean
+}
+
+/**
+ * Notices that something on the way, such as a proxy, holds streams back: three in a row that end at once without an event,
+ * or one that falls silent right after its beginning. Reports it once, until a stream does better.
+ */
+export function createBufferingWatch(report: (error: EventwireError) => void): (course: Course, error: EventwireError) => void {
+  let count = 0
+  return ({ opened, heard, healthy }, { code }) => {
+    if (!opened) return
+    const late = code === 'timeout'
+    const mute = !healthy && heard - opened < AT_ONCE && (late || performance.now() - opened < AT_ONCE)
+    const before = count
+    count = mute ? count + (late ? SUSPICIOUS : 1) : 0
+    if (before >= SUSPICIOUS || count < SUSPICIOUS) return
+    report(
+      new EventwireError(
+        'buffering',
+        'The stream opens and brings no events: a proxy may be buffering it, or cutting it off. Turn its buffering off.',
+      ),
+    )
+  }
+}
