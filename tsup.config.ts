@@ -7,6 +7,7 @@ const shared: Options = {
     client: 'src/client/index.ts',
     wire: 'src/wire/index.ts',
     otel: 'src/otel/index.ts',
+    react: 'src/react/index.ts',
   },
   target: 'es2022',
   platform: 'neutral',

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
-import { blocks, compile, MARKET, read, ROOT } from './support/docs.ts'
+import { compile, fences, MARKET, read, ROOT } from './support/docs.ts'
 
 const PAGES = [
   'README.md',
@@ -15,11 +15,16 @@ test.each(PAGES)('every piece of code in %s compiles', (page) => {
   // A folder that exists; the files in it need not.
   const folder = join(ROOT, 'docs')
   const files = new Map([[join(folder, 'market.ts'), MARKET]])
-  for (const [i, code] of blocks(page).entries()) {
-    if (!code.startsWith('// market.ts')) files.set(join(folder, `${i}.ts`), code)
+  for (const [i, { language, code }] of fences(page, 'ts', 'tsx').entries()) {
+    if (!code.startsWith('// market.ts\n')) files.set(join(folder, nameOf(code) ?? `${i}.${language}`), code)
   }
   expect(compile(files)).toEqual([])
 })
+
+/** The name that a block gives itself in its first line, for others to import. */
+function nameOf(code: string): string | undefined {
+  return /^\/\/ ([\w-]+\.tsx?)\n/.exec(code)?.[1]
+}
 
 test('the check sees a mistake', () => {
   const bad = MARKET.replace('z.number()', 'z.numbre()')

@@ -15,9 +15,12 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   server: ['contract.ts', 'errors.ts', 'wire'],
   client: ['contract.ts', 'errors.ts', 'wire'],
   otel: ['server'],
+  react: ['client', 'contract.ts', 'errors.ts'],
 }
 
 const PACKAGES = ['@standard-schema/spec', 'eventsource-parser']
+/** What one part alone may import: an optional peer dependency. */
+const PEERS: Readonly<Record<string, string>> = { react: 'react' }
 const MAX_LINES = 250
 
 test('the source keeps to its layers and its style', () => {
@@ -59,6 +62,9 @@ test.each([
   ['server/node.ts', `/// <reference types="node" />`, 'server/node.ts references node'],
   ['server/node.ts', `/// <reference path="../client/a.ts" />`, 'server/node.ts references ../client/a.ts'],
   ['contract.ts', `import * as z from 'zod'`, 'contract.ts imports zod'],
+  ['client/a.ts', `import { useMemo } from 'react'`, 'client/a.ts imports react'],
+  ['react/a.ts', `import { createPortal } from 'react-dom'`, 'react/a.ts imports react-dom'],
+  ['react/a.ts', `import { createEmitter } from '../server/emitter.ts'`, 'react/a.ts imports server/emitter.ts'],
   // Indexes.
   ['server/emitter.ts', `import { encode } from '../wire/index.ts'`, 'server/emitter.ts imports the index wire/index.ts'],
   ['server/log.ts', `import { createEmitter } from './index.ts'`, 'server/log.ts imports the index server/index.ts'],
@@ -94,6 +100,7 @@ test('what is allowed, and what only looks like an import, is let through', () =
   `
   expect(violations('client/subscriber.ts', source)).toEqual([])
   expect(violations('client/index.ts', `export { createSubscriber } from './subscriber.ts'`)).toEqual([])
+  expect(violations('react/a.ts', `import { useMemo } from 'react'`)).toEqual([])
   expect(violations('wire/a.ts', '// line\n'.repeat(MAX_LINES))).toEqual([])
 })
 
@@ -117,7 +124,8 @@ function violations(path: string, source: string): string[] {
 
 function importFault(path: string, allowed: readonly string[], specifier: string | undefined): string | undefined {
   if (specifier === undefined) return 'imports what only its run can tell'
-  if (!specifier.startsWith('.')) return PACKAGES.includes(specifier) ? undefined : `imports ${specifier}`
+  if (!specifier.startsWith('.'))
+    return PACKAGES.includes(specifier) || PEERS[allowed[0]!] === specifier ? undefined : `imports ${specifier}`
   const target = posix.join(posix.dirname(path), specifier)
   if (!allowed.includes(target.split('/')[0]!)) return `imports ${target}`
   return posix.basename(target) === 'index.ts' ? `imports the index ${target}` : undefined

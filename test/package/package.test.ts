@@ -17,8 +17,9 @@ const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
 /** What each entry exports. */
 const ENTRIES = {
   eventwire: ['EventwireError', 'defineEvents', 'text'],
-  'eventwire/client': ['createSubscriber'],
+  'eventwire/client': ['createSubscriber', 'latestOf', 'localCursor', 'onDemand', 'sessionCursor', 'statusOf', 'tabs'],
   'eventwire/otel': ['observeEmitter'],
+  'eventwire/react': ['useEvent', 'useLatest', 'useStatus', 'useSubscriber'],
   'eventwire/server': ['createEmitter', 'memoryLog', 'publishHandler', 'streamEvents'],
   'eventwire/wire': ['createDecoder', 'encode'],
 }
@@ -204,6 +205,7 @@ test('all entries compile without the types of node, with the library of browser
     import { defineEvents, EventwireError, text } from 'eventwire'
     import { createSubscriber } from 'eventwire/client'
     import { observeEmitter } from 'eventwire/otel'
+    import { useLatest, useSubscriber } from 'eventwire/react'
     import { createEmitter, publishHandler, streamEvents } from 'eventwire/server'
     import { encode } from 'eventwire/wire'
     import * as z from 'zod'
@@ -212,6 +214,7 @@ test('all entries compile without the types of node, with the library of browser
     const stream = createSubscriber(market, '/events')
     stream.on('price', ({ usd }) => usd.toFixed(2))
     stream.onError((error) => error instanceof EventwireError && error.code)
+    export const useUsd = (): number | undefined => useLatest(useSubscriber(market, '/events'), 'price')?.usd
     const emitter = createEmitter(market)
     export const GET = (request: Request): Promise<Response> => emitter.handle(request)
     export const line: string = encode({ data: 'x' })`
@@ -242,9 +245,9 @@ test('all entries compile without the types of node, with the library of browser
 async function setUp(): Promise<void> {
   if (!existsSync(`${root}dist/index.js`)) throw new Error('dist/index.js is missing: run `npm run build` first.')
   const tarball = await pack(root, temp)
-  const { zod, typescript, '@types/node': node } = manifest.devDependencies
+  const { zod, typescript, react, '@types/node': node } = manifest.devDependencies
   const dependencies = { eventwire: `file:${tarball}`, zod: zod!, typescript: typescript! }
-  await Promise.all([install(app, { ...dependencies, '@types/node': node! }), install(page, dependencies)])
+  await Promise.all([install(app, { ...dependencies, react: react!, '@types/node': node! }), install(page, dependencies)])
 }
 
 /** Compiles the quick start and what is wrong beside it, in each mode at the same time. */

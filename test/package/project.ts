@@ -2,11 +2,11 @@ import { execFile, spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { createServer, type AddressInfo } from 'node:net'
 import { delimiter, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
+import { freePort } from '../support/port.ts'
 
 const execute = promisify(execFile)
 
@@ -105,13 +105,4 @@ function npm(folder: string, ...args: string[]): Promise<{ stdout: string }> {
 function environment(): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _options, NODE_ENV: _env, FORCE_COLOR: _color, PATH = '', ...others } = process.env
   return { ...others, PATH: dirname(process.execPath) + delimiter + PATH }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

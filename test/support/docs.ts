@@ -8,8 +8,14 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** A page of the documentation, by its path in the project. */
 export const read = (page: string): string => readFileSync(join(ROOT, page), 'utf8')
 
+/** The pieces of code in a page that are of one of these languages. */
+export const fences = (page: string, ...languages: string[]): { readonly language: string; readonly code: string }[] =>
+  [...read(page).matchAll(/^```(\w+)\n([^]*?)^```$/gm)]
+    .map(([, language = '', code = '']) => ({ language, code }))
+    .filter(({ language }) => languages.includes(language))
+
 /** The pieces of TypeScript in a page. */
-export const blocks = (page: string): string[] => [...read(page).matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, code]) => code!)
+export const blocks = (page: string): string[] => fences(page, 'ts').map(({ code }) => code)
 
 /** The contract that every page builds on: the README's. */
 export const MARKET = blocks('README.md').find((code) => code.startsWith('// market.ts'))!

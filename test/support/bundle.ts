@@ -1,0 +1,29 @@
+import { build, type BuildOptions } from 'esbuild'
+import { serve } from './serve.ts'
+import { ROOT } from './docs.ts'
+
+/** Bundles a script for the browser, as an application does in development. */
+export async function bundle(entry: string, options: BuildOptions = {}): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    absWorkingDir: ROOT,
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    conditions: ['development', 'browser'],
+    ...options,
+    define: { 'process.env.NODE_ENV': '"development"', ...options.define },
+    write: false,
+  })
+  return outputFiles[0]!.text
+}
+
+/** A page with a script, on an origin of its own. `main` is what it shows before the script runs. Gives its address. */
+export async function servePage(script: string, main = '<main></main>'): Promise<string> {
+  const page = `<!doctype html><link rel="icon" href="data:,">${main}<script type="module" src="/page.js"></script>`
+  const { url } = await serve((request, response) => {
+    const [type, body] = request.url === '/page.js' ? ['text/javascript', script] : ['text/html', page]
+    response.setHeader('content-type', `${type}; charset=utf-8`).end(body)
+  })
+  return new URL('/', url).href
+}
