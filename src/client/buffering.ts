@@ -1,19 +1,11 @@
 import { EventwireError } from '../errors.ts'
+import type { Course } from './connection.ts'
 
 /** Within how much of its opening, in ms, a stream that is held back brings all that it will ever bring. */
 const AT_ONCE = 1_000
 
 /** How many short streams without an event are no accident. */
 const SUSPICIOUS = 3
-
-/** How a stream went. */
-export interface Course {
-  /** When it opened and when its last bytes came, as `performance.now()` has it; 0 when that never was. */
-  opened: number
-  heard: number
-  /** Whether it brought an event. */
-  healthy: boolean
-}
 
 /**
  * Notices that something on the way, such as a proxy, holds streams back: three in a row that end at once without an event,

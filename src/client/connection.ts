@@ -6,6 +6,7 @@ import { interrupted } from './errors.ts'
 import type { Settings, SubscriberOptions } from './options.ts'
 import type { PreparedRequest } from './request.ts'
 import { interpret, isStream, type Body, type Outcome } from './response.ts'
+import type { Status } from './status.ts'
 import type { TraceEvent } from './trace.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
 
@@ -33,22 +34,32 @@ export interface Sink {
   room(): Promise<void> | undefined
 }
 
+/** How a connection went, and goes. Times are those of `performance.now()`. */
+export interface Course {
+  /** When the stream opened; 0 when it did not. */
+  opened: number
+  /** When its last bytes came. */
+  heard: number
+  /** Whether it brought an event. */
+  healthy: boolean
+  /** The reconnection time that the server asked for, in ms. */
+  retry?: number
+}
+
 /** One attempt to connect. */
 export interface Attempt {
   readonly options: SubscriberOptions
   readonly settings: Settings
+  readonly sink: Sink
+  readonly onStatus: (status: Status) => void
   /** Hears what happens, where somebody wants to know. */
   readonly trace: ((event: TraceEvent) => void) | undefined
   /** Ends the attempt when it aborts. */
   readonly controller: AbortController
   /** Gives what to ask for. A failure of it is one of the attempt. */
   readonly request: () => Promise<PreparedRequest>
-  readonly sink: Sink
-  /** The response is a stream. */
-  onOpen(): void
-  /** Bytes of it have come. */
-  onBytes(): void
-  onRetry(retry: number): void
+  /** Is kept up to date. */
+  readonly course: Course
 }
 
 /** Connects once and reads until the stream ends. Never rejects. */
@@ -84,7 +95,7 @@ export async function connect(attempt: Attempt): Promise<Outcome> {
       ? sink.onEnd(url)
       : isStream(response) && body
         ? read({ ...opened, body }, url, attempt, watchdog)
-        : interpret(response, body))
+        : interpret(response, url, body))
     signal.throwIfAborted()
     return outcome
   } catch (thrown) {
@@ -105,7 +116,7 @@ interface Opened {
 async function read(
   { body, lastEventId }: { readonly body: Body; readonly lastEventId: string },
   url: string,
-  { settings, trace, sink, onOpen, onBytes, onRetry }: Attempt,
+  { settings, trace, sink, course, onStatus }: Attempt,
   watchdog: Watchdog,
 ): Promise<Outcome> {
   let outcome: Outcome | undefined
@@ -127,25 +138,29 @@ async function read(
     onMessage(message) {
       if (outcome) return
       trace?.({ type: 'message', message })
-      if (message.event.startsWith('$')) control(message)
-      else outcome = sink.onMessage(message)
+      if (message.event.startsWith('$')) return control(message)
+      course.healthy = true
+      outcome = sink.onMessage(message)
     },
     onCursor: (cursor) => outcome ?? sink.onCursor(cursor),
-    onRetry,
+    onRetry(ms) {
+      course.retry = ms
+    },
     onError(error) {
       outcome ??= { kind: 'fatal', error }
     },
   })
 
   watchdog.arm(idleTimeout ?? Infinity)
-  onOpen()
+  course.opened = performance.now()
+  onStatus({ state: 'open' })
   for (let reads = 1; !outcome; reads++) {
     await sink.room()
     const since = watchdog.waiting()
     const { done, value } = await body.read()
     if (done) return { kind: 'retry', error: interrupted(url) }
-    onBytes()
-    longest = Math.max(longest, watchdog.fed() - since)
+    course.heard = watchdog.fed()
+    longest = Math.max(longest, course.heard - since)
     if (idleTimeout === undefined && reads >= OBSERVED) watchdog.arm(3 * longest)
     decoder.push(value)
   }

@@ -71,7 +71,10 @@ export function createQueue(options: QueueOptions): Queue {
   const at = (position: number): Entry | undefined => entries[position - offset]
   const end = (): number => offset + entries.length
   const full = (): boolean => end() - first >= limit
-  const some = (test: (consumer: Consumer) => boolean): boolean => [...consumers].some(test)
+  const some = (test: (consumer: Consumer) => boolean): boolean => {
+    for (const consumer of consumers) if (test(consumer)) return true
+    return false
+  }
 
   /** Hands out what there is, the oldest first, so that events reach different handlers in their order too. */
   const pump = (): void => {
@@ -157,7 +160,8 @@ export function createQueue(options: QueueOptions): Queue {
     while (at(position)?.gap || some(({ busy, next }) => busy && next === position)) position++
     const { message, taken, id } = at(position) ?? {}
     if (id === undefined) return
-    const missed = message && (consumers.size > 0 ? some(({ next, name }) => next <= position && wants(name, message)) : !taken)
+    const waiting = ({ next, name, gone }: Consumer): boolean => !gone && next <= position && wants(name, message)
+    const missed = some(({ gone }) => !gone) ? some(waiting) : message && !taken
     const before = at(position - 1)
     const oldest = entries.slice(position - offset + 1).find((entry) => entry.message)?.id ?? ''
     if (missed && !(before?.dropped && before.gap)) {

@@ -1,25 +1,24 @@
 import { EventwireError } from '../errors.ts'
 import { backoff } from './backoff.ts'
-import { createBufferingWatch, type Course } from './buffering.ts'
-import { connect, type Attempt } from './connection.ts'
+import { createBufferingWatch } from './buffering.ts'
+import { connect, type Attempt, type Course } from './connection.ts'
 import { exhausted, hookFailed } from './errors.ts'
 import type { Source } from './options.ts'
 import { watchPage } from './page.ts'
 import type { Position } from './position.ts'
 import { methodOf, prepare } from './request.ts'
 import type { Failure } from './response.ts'
-import type { Closed, Status } from './status.ts'
+import type { Closed } from './status.ts'
 
 /** Uptime in ms after which a connection counts as healthy though it brought no event. */
 const HEALTHY = 5_000
 
 /** A subscriber's stream, for whoever connects it. */
-export interface Stream extends Pick<Attempt, 'options' | 'settings' | 'sink' | 'trace'> {
+export interface Stream extends Pick<Attempt, 'options' | 'settings' | 'sink' | 'onStatus' | 'trace'> {
   readonly url: Source<string | URL>
   /** Aborts when the subscriber is closed. */
   readonly signal: AbortSignal
   readonly position: Position
-  onStatus(status: Status): void
 }
 
 /** Connects a stream in a way of its own, with the usual one at hand. */
@@ -51,35 +50,14 @@ export async function keepConnected(stream: Stream): Promise<Closed> {
     // A listener of the status may have closed the subscriber.
     if (signal.aborted) break
     const course: Course = { opened: 0, heard: 0, healthy: false }
-    let outcome = await connect({
-      ...stream,
-      controller,
-      request: () => prepare(stream, attempt),
-      onOpen() {
-        course.opened = performance.now()
-        renewed = false
-        onStatus({ state: 'open' })
-      },
-      onBytes() {
-        course.heard = performance.now()
-      },
-      onRetry(ms) {
-        base = ms
-      },
-      sink: {
-        ...sink,
-        onMessage(message) {
-          course.healthy = true
-          return sink.onMessage(message)
-        },
-      },
-    })
+    let outcome = await connect({ ...stream, controller, course, request: () => prepare(stream, attempt) })
     trace?.({ type: 'end', ...outcome })
     if (signal.aborted) break
     if (outcome.kind === 'ended') return { reason: 'ended' }
     watchBuffering(course, outcome.error)
     if (course.healthy || (course.opened && performance.now() - course.opened > HEALTHY)) attempt = 0
 
+    base = course.retry ?? base
     if (outcome.kind !== 'unauthorized') renewed = false
     else if (options.onUnauthorized && !renewed) {
       outcome = await renew(options.onUnauthorized, outcome)
@@ -127,6 +105,7 @@ async function mayRetry({ options, sink, position }: Stream, { kind, error }: Fa
   // What failed before it was sent may be sent. A POST that was sent may have been carried out.
   const repeatable = methodOf(options) === 'GET' || options.idempotent || lastEventId !== '' || error.code === 'hook-failed'
   const retry = kind === 'retry' && repeatable
+  if (kind === 'retry' && !repeatable) error.message += ' A POST is sent again only with a cursor, or when it is idempotent.'
   try {
     return (await options.shouldRetry?.(error, { attempt, lastEventId, retry })) ?? retry
   } catch (cause) {

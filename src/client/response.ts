@@ -27,12 +27,10 @@ export function isStream({ status, headers }: Response): boolean {
 }
 
 /** The table of what each response means that is no stream. Its body is read no further than an excerpt. */
-export async function interpret({ status, url, headers }: Response, body: Body | undefined): Promise<Failure> {
-  const mistyped = status === 200
-  const said = mistyped
-    ? `content type ${headers.get('content-type')}, not text/event-stream. Is it an event stream's address?`
-    : `status ${status}.`
-  const error = new EventwireError(mistyped ? 'bad-content-type' : 'bad-status', `${url} answered with ${said}`, {
+export async function interpret(response: Response, url: string, body: Body | undefined): Promise<Failure> {
+  const { status, headers } = response
+  const code = status === 200 ? 'bad-content-type' : 'bad-status'
+  const error = new EventwireError(code, `${response.url || url} answered with ${description(response)}`, {
     status,
     body: body ? await excerpt(body) : '',
   })
@@ -41,6 +39,12 @@ export async function interpret({ status, url, headers }: Response, body: Body |
     return { kind: 'retry', error, after: retryAfter(headers.get('retry-after')) }
   }
   return { kind: 'fatal', error }
+}
+
+function description(response: Response): string {
+  if (response.status !== 200) return `status ${response.status}.`
+  if (isStream(response)) return 'no body that can be read. Give a fetch whose responses stream.'
+  return `content type ${response.headers.get('content-type')}, not text/event-stream. Is it the address of an event stream?`
 }
 
 async function excerpt(body: Body): Promise<string> {
