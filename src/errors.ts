@@ -35,7 +35,7 @@ export interface ErrorDetails {
   issues?: readonly StandardSchemaV1.Issue[]
   /** `bad-status`: the HTTP status of the response. */
   status?: number
-  /** `bad-status`, `bad-content-type`: the first kilobyte of the response's body. `server-error`: what the server said. */
+  /** `bad-status`, `bad-content-type`: the first kilobyte of the response's body. `server-error`, and `interrupted` after one: what the server said. */
   body?: string
 }
 
@@ -81,5 +81,10 @@ export function guard(run: () => unknown, onFailure: (error: unknown) => void): 
 
 /** The text of anything that was thrown. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown)
+  try {
+    return thrown instanceof Error ? thrown.message : String(thrown)
+  } catch {
+    // No prototype, a getter that throws: that must not stop whoever reports it.
+    return 'something without a text'
+  }
 }

@@ -42,6 +42,8 @@ export interface Course {
   heard: number
   /** Whether it brought an event. */
   healthy: boolean
+  /** Whether a request went out. */
+  sent: boolean
   /** The reconnection time that the server asked for, in ms. */
   retry?: number
 }
@@ -64,18 +66,20 @@ export interface Attempt {
 
 /** Connects once and reads until the stream ends. Never rejects. */
 export async function connect(attempt: Attempt): Promise<Outcome> {
-  const { options, settings, controller, trace, sink } = attempt
+  const { options, settings, controller, course, trace, sink } = attempt
   const { signal } = controller
   let url = ''
-  const watchdog = createWatchdog((limit) =>
-    controller.abort(new EventwireError('timeout', `Nothing${url && ` from ${url}`} for ${limit} ms, not even a heartbeat.`)),
-  )
+  const watchdog = createWatchdog((limit) => {
+    const silence = `Nothing${url && ` from ${url}`} for ${limit} ms${course.opened ? ', not even a heartbeat' : ''}.`
+    controller.abort(new EventwireError('timeout', silence))
+  })
 
   const respond = async (): Promise<Opened> => {
     const request = await attempt.request()
     url = request.url
     signal.throwIfAborted()
     trace?.({ type: 'request', ...request })
+    course.sent = true
     // Called without a receiver: the global fetch refuses any but its own.
     const { fetch = globalThis.fetch } = options
     const response = await fetch(url, { ...request.init, signal })
@@ -83,7 +87,7 @@ export async function connect(attempt: Attempt): Promise<Outcome> {
     const body = response.body?.getReader()
     // A fetch of one's own need not heed the signal, neither before its response nor in its body.
     whenAborted(signal, () => void body?.cancel().catch(() => {}))
-    return { response, body, lastEventId: request.lastEventId }
+    return { response, body, request }
   }
 
   try {
@@ -94,7 +98,7 @@ export async function connect(attempt: Attempt): Promise<Outcome> {
     const outcome = await (response.status === 204
       ? sink.onEnd(url)
       : isStream(response) && body
-        ? read({ ...opened, body }, url, attempt, watchdog)
+        ? read(body, opened.request, attempt, watchdog)
         : interpret(response, url, body))
     signal.throwIfAborted()
     return outcome
@@ -110,18 +114,20 @@ export async function connect(attempt: Attempt): Promise<Outcome> {
 interface Opened {
   readonly response: Response
   readonly body: Body | undefined
-  readonly lastEventId: string
+  readonly request: PreparedRequest
 }
 
 async function read(
-  { body, lastEventId }: { readonly body: Body; readonly lastEventId: string },
-  url: string,
+  body: Body,
+  { url, init, lastEventId }: PreparedRequest,
   { settings, trace, sink, course, onStatus }: Attempt,
   watchdog: Watchdog,
 ): Promise<Outcome> {
   let outcome: Outcome | undefined
   let { idleTimeout } = settings
   let longest = LEAST_OBSERVED / 3
+  /** What the server said in an event named `error`. */
+  let said: string | undefined
   const control = (message: DecodedMessage): void => {
     const { ready, gap, end, error } = readControl(message)
     if (end) outcome = sink.onEnd(url)
@@ -140,6 +146,7 @@ async function read(
       trace?.({ type: 'message', message })
       if (message.event.startsWith('$')) return control(message)
       course.healthy = true
+      if (message.event === 'error') said = message.data
       outcome = sink.onMessage(message)
     },
     onCursor: (cursor) => outcome ?? sink.onCursor(cursor),
@@ -158,10 +165,11 @@ async function read(
     await sink.room()
     const since = watchdog.waiting()
     const { done, value } = await body.read()
-    if (done) return { kind: 'retry', error: interrupted(url) }
+    if (done) return { kind: 'retry', error: interrupted(url, said) }
     course.heard = watchdog.fed()
     longest = Math.max(longest, course.heard - since)
-    if (idleTimeout === undefined && reads >= OBSERVED) watchdog.arm(3 * longest)
+    // What answers a POST may think for long, and cannot be asked again.
+    if (idleTimeout === undefined && init.method === 'GET' && reads >= OBSERVED) watchdog.arm(3 * longest)
     decoder.push(value)
   }
   return outcome

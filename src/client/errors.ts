@@ -1,9 +1,14 @@
 import { EventwireError, messageOf } from '../errors.ts'
 import type { DecodedMessage } from '../wire/decode.ts'
 
-/** A stream that ended before the server has said that it is finished. */
-export function interrupted(url: string): EventwireError {
-  return new EventwireError('interrupted', `The stream from ${url} ended before it was complete.`)
+/** A stream that ended before the server has said that it is finished; perhaps it `said` why, in an event named `error`. */
+export function interrupted(url: string, said?: string): EventwireError {
+  const why = said === undefined ? '' : ` The server says: ${said}`
+  return new EventwireError(
+    'interrupted',
+    `The stream from ${url} ended before it was complete.${why}`,
+    said === undefined ? {} : { body: said },
+  )
 }
 
 /** Something that the application gave to be asked has failed. */

@@ -38,7 +38,6 @@ export function iterate({ add, onEnd }: IterationSource): AsyncIterableIterator<
     over = true
     error = fault
     leave?.()
-    finish()
     for (const question of asking.splice(0)) settle(question)
   }
 
@@ -58,6 +57,7 @@ export function iterate({ add, onEnd }: IterationSource): AsyncIterableIterator<
       return question.promise
     },
     return() {
+      finish()
       end()
       return Promise.resolve({ done: true, value: undefined })
     },

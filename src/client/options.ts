@@ -18,7 +18,7 @@ export type Source<T> = T | ((context: AttemptContext) => T | Promise<T>)
 export interface SubscriberOptions {
   /** Default: `POST` when there is a body, `GET` otherwise. */
   method?: 'GET' | 'POST' | undefined
-  /** Headers to send, such as `authorization`. Default: none besides `accept` and `last-event-id`. */
+  /** Headers to send, such as `authorization`. Default: none besides `accept: text/event-stream` and `last-event-id`. */
   headers?: Source<HeadersInit> | undefined
   /** The body of a POST. Default: none. */
   body?: Source<Exclude<BodyInit, ReadableStream>> | undefined
@@ -45,7 +45,7 @@ export interface SubscriberOptions {
   /**
    * Longest silence on an open stream before it counts as dead: ms, Infinity for never, or `'auto'`: three heartbeats, as
    * the server announced them; where it announced none, three times the longest silence that there was, and 30 s at least,
-   * once the stream has brought something four times. Default: `'auto'`.
+   * once the stream has brought something four times; never for a POST, whose answer may be long in coming. Default: `'auto'`.
    */
   idleTimeout?: number | 'auto' | undefined
   limits?: SubscriberLimits | undefined

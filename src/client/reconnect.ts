@@ -49,23 +49,24 @@ export async function keepConnected(stream: Stream): Promise<Closed> {
     controller = new AbortController()
     // A listener of the status may have closed the subscriber.
     if (signal.aborted) break
-    const course: Course = { opened: 0, heard: 0, healthy: false }
+    const course: Course = { sent: false, opened: 0, heard: 0, healthy: false }
+    const number = attempt
     let outcome = await connect({ ...stream, controller, course, request: () => prepare(stream, attempt) })
     trace?.({ type: 'end', ...outcome })
     if (signal.aborted) break
     if (outcome.kind === 'ended') return { reason: 'ended' }
     watchBuffering(course, outcome.error)
     if (course.healthy || (course.opened && performance.now() - course.opened > HEALTHY)) attempt = 0
-
     base = course.retry ?? base
     if (outcome.kind !== 'unauthorized') renewed = false
     else if (options.onUnauthorized && !renewed) {
       outcome = await renew(options.onUnauthorized, outcome)
+      if (signal.aborted) break
       renewed = outcome.kind === 'unauthorized'
       if (renewed) continue
     }
     const { error } = outcome
-    if (!(await mayRetry(stream, outcome, attempt))) return { reason: 'fatal', error }
+    if (!(await mayRetry(stream, outcome, number, course.sent))) return { reason: 'fatal', error }
     if (attempt >= settings.attempts) return { reason: 'fatal', error: exhausted(attempt, error) }
     attempt++
     const delay = backoff({
@@ -100,16 +101,16 @@ async function renew(onUnauthorized: (error: EventwireError) => void | Promise<v
 }
 
 /** Whether another attempt follows a failure. */
-async function mayRetry({ options, sink, position }: Stream, { kind, error }: Failure, attempt: number): Promise<boolean> {
+async function mayRetry({ options, sink, position }: Stream, { kind, error }: Failure, attempt: number, sent: boolean): Promise<boolean> {
   const lastEventId = position.received
-  // What failed before it was sent may be sent. A POST that was sent may have been carried out.
-  const repeatable = methodOf(options) === 'GET' || options.idempotent || lastEventId !== '' || error.code === 'hook-failed'
-  const retry = kind === 'retry' && repeatable
-  if (kind === 'retry' && !repeatable) error.message += ' A POST is sent again only with a cursor, or when it is idempotent.'
+  // A POST that was sent may have been carried out.
+  const repeatable = methodOf(options) === 'GET' || options.idempotent || lastEventId !== '' || !sent
+  let retry = kind === 'retry' && repeatable
   try {
-    return (await options.shouldRetry?.(error, { attempt, lastEventId, retry })) ?? retry
+    retry = (await options.shouldRetry?.(error, { attempt, lastEventId, retry })) ?? retry
   } catch (cause) {
     sink.onError(hookFailed('shouldRetry', cause))
-    return retry
   }
+  if (!retry && kind === 'retry' && !repeatable) error.message += ' A POST is sent again only with a cursor, or when it is idempotent.'
+  return retry
 }

@@ -27,17 +27,26 @@ export async function prepare(stream: Stream, attempt: number): Promise<Prepared
     if (resumeIn !== 'query' && UNSENDABLE.test(header)) {
       sink.onGap({ reason: 'malformed', requested: lastEventId.slice(0, 256), oldest: '' })
       lastEventId = ''
+      // Told once, and from here on there is none.
+      stream.position.receive('')
     }
     const context = { attempt, lastEventId }
     url = String(await ask(stream.url, context))
     const headers = new Headers(await ask(options.headers, context))
-    headers.set('accept', 'text/event-stream')
+    if (!headers.has('accept')) headers.set('accept', 'text/event-stream')
     const body = await ask(options.body, context)
     if (lastEventId) {
       if (resumeIn === 'query') url = withQuery(url, lastEventId)
       else headers.set('last-event-id', header)
     }
-    init = { method: methodOf(options), headers, cache: 'no-store', ...(credentials && { credentials }), ...(body != null && { body }) }
+    init = {
+      method: methodOf(options),
+      headers,
+      // Older Workers know of no cache, and refuse the word.
+      ...('cache' in Request.prototype && { cache: 'no-store' as const }),
+      ...(credentials && { credentials }),
+      ...(body != null && { body }),
+    }
   } catch (cause) {
     throw new EventwireError('hook-failed', `What to ask for could not be had: ${messageOf(cause)}`, { cause })
   }
@@ -60,11 +69,11 @@ async function ask<T>(source: Source<T>, context: AttemptContext): Promise<T> {
 }
 
 function withQuery(url: string, lastEventId: string): string {
-  const address = url.split('#')[0]!
-  return `${address}${address.includes('?') ? '&' : '?'}lastEventId=${encodeURIComponent(lastEventId)}`
+  const address = url.split('#')[0]!.replace(/([?&])lastEventId(=[^&]*)?(?=&|$)/g, '$1')
+  return `${address}${address.includes('?') ? '&' : '?'}${new URLSearchParams({ lastEventId })}`
 }
 
 /** A header's value in the form that fetch takes: one character for each byte of UTF-8. */
 function byteString(text: string): string {
-  return String.fromCharCode(...new TextEncoder().encode(text))
+  return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join('')
 }

@@ -22,8 +22,10 @@ export type Body = ReadableStreamDefaultReader<Uint8Array>
 
 /** Whether a response is an open stream: 200 and the right content type, nothing less. */
 export function isStream({ status, headers }: Response): boolean {
-  // Sent twice, as proxies do, the last content type counts (Fetch, "extract a MIME type").
-  return status === 200 && /^\s*text\/event-stream\s*(;|$)/i.test(headers.get('content-type')?.split(',').at(-1) ?? '')
+  // Of several values, as proxies make them, the last counts that is a type (Fetch, "extract a MIME type").
+  const values = headers.get('content-type')?.match(/([^",]|"[^"]*"?)+/g) ?? []
+  const types = values.flatMap((value) => /^\s*([^\s;/*]+\/[^\s;/]+)\s*(;|$)/.exec(value)?.[1] ?? [])
+  return status === 200 && types.at(-1)?.toLowerCase() === 'text/event-stream'
 }
 
 /** The table of what each response means that is no stream. Its body is read no further than an excerpt. */
@@ -34,11 +36,9 @@ export async function interpret(response: Response, url: string, body: Body | un
     status,
     body: body ? await excerpt(body) : '',
   })
-  if (status === 401 || status === 403) return { kind: 'unauthorized', error }
-  if (status === 408 || status === 425 || status === 429 || status >= 500) {
-    return { kind: 'retry', error, after: retryAfter(headers.get('retry-after')) }
-  }
-  return { kind: 'fatal', error }
+  const later = status === 408 || status === 425 || status === 429 || status >= 500
+  const kind = status === 401 || status === 403 ? 'unauthorized' : later ? 'retry' : 'fatal'
+  return { kind, error, after: retryAfter(headers.get('retry-after')) }
 }
 
 function description(response: Response): string {

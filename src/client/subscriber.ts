@@ -145,8 +145,9 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
     signal?.removeEventListener('abort', close)
     closed.resolve(end)
     setStatus({ state: 'closed', ...end })
-    if (end.error) report(end.error)
-    endListeners.tell(end, console.error)
+    // A loop throws the fault: then it need not be on the console too.
+    const thrown = endListeners.tell(end, console.error)
+    if (end.error && !errorListeners.tell(end.error, console.error) && !thrown) console.error(end.error)
   }
   const close = (): void => finish({ reason: 'aborted' })
 
