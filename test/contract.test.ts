@@ -154,6 +154,45 @@ describe('the options of a contract', () => {
     expect(caught(() => defineEvents({ done: z.null() }, { ends: [inherited] })).code).toBe('invalid-contract')
   })
 
+  test('an end may be a mark: an event, and the text that makes it the last', () => {
+    const mark = { event: 'message', data: '[DONE]' } as const
+    const contract = defineEvents({ message: z.object({ token: z.string() }), failed: z.null() }, { ends: [mark, 'failed'] })
+    expect(contract.ends).toEqual([{ event: 'message', data: '[DONE]' }, 'failed'])
+    expect(defineEvents({ message: text() }, { ends: [{ event: 'message', data: '' }] }).ends).toEqual([{ event: 'message', data: '' }])
+  })
+
+  test.each([
+    ['that is misspelt', 'messages', 'ends: "messages" is not an event of this contract. It has: message, done.'],
+    ['that objects inherit', 'toString', 'ends: "toString" is not an event of this contract. It has: message, done.'],
+  ])('a mark of an event %s is refused', (_, event, message) => {
+    const mark = { event: event as 'message', data: '[DONE]' }
+    const error = caught(() => defineEvents({ message: text(), done: z.null() }, { ends: ['done', mark] }))
+    expect(error).toMatchObject({ code: 'invalid-contract', message })
+  })
+
+  test.each([
+    ['null', null],
+    ['undefined', undefined],
+    ['a number', 5],
+    ['a list', ['done']],
+    ['an empty object', {}],
+    ['a mark without its text', { event: 'message' }],
+    ['a mark whose text is none', { event: 'message', data: { done: true } }],
+    ['a mark without its event', { data: '[DONE]' }],
+    ['a mark whose event is no name', { event: null, data: '[DONE]' }],
+  ])('an end that is neither a name nor a mark is refused, and the error says which: %s', (_, end) => {
+    const error = caught(() => defineEvents({ message: text(), done: z.null() }, { ends: ['done', end as 'done'] }))
+    expect(error).toMatchObject({ code: 'invalid-contract', message: 'ends[1] is neither a name nor { event, data: text }.' })
+  })
+
+  test('a mark can be read and not changed', () => {
+    const mark = { event: 'message' as const, data: '[DONE]' }
+    const { ends } = defineEvents({ message: text() }, { ends: [mark] })
+    mark.data = '[OVER]'
+    expect(ends).toEqual([{ event: 'message', data: '[DONE]' }])
+    expect(Object.isFrozen(ends[0])).toBe(true)
+  })
+
   test('name, ends and the raw-text events can be read and not changed', () => {
     const ends: 'done'[] = ['done']
     const contract = defineEvents({ token: text(), log: text(), done: z.null() }, { name: 'tokens', ends })

@@ -76,7 +76,7 @@ const FRAMEWORKS: Readonly<Record<string, Framework>> = {
 const names = Object.keys(FRAMEWORKS)
 
 test.skipIf(missingChromium).each(names)(
-  'the components of docs/frameworks/%s.md show what comes, and close the stream when they leave',
+  'the components of docs/frontends/%s.md show what comes, and close the stream when they leave',
   async (name) => {
     const { url, emitter, connected } = await serveEmitter({ cors: { origins: '*' } })
     const faults: string[] = []
@@ -94,7 +94,7 @@ test.skipIf(missingChromium).each(names)(
   },
 )
 
-test.each(names)('the components of docs/frameworks/%s.md open nothing on the server', async (name) => {
+test.each(names)('the components of docs/frontends/%s.md open nothing on the server', async (name) => {
   const asked = vi.spyOn(globalThis, 'fetch')
   onTestFinished(() => asked.mockRestore())
   const { html } = (await import(await write('server.mjs', await build(name, 'http://127.0.0.1:1/', 'server')))) as {
@@ -108,7 +108,7 @@ test.each(names)('the components of docs/frameworks/%s.md open nothing on the se
 /** Bundles the code of a page, with the stream at `url`. */
 async function build(name: string, url: string, side: Side): Promise<string> {
   const { main, server, options } = FRAMEWORKS[name]!
-  const files = fences(`docs/frameworks/${name}.md`, 'ts', 'tsx', 'vue', 'svelte').map(({ code }) =>
+  const files = fences(`docs/frontends/${name}.md`, 'ts', 'tsx', 'vue', 'svelte').map(({ code }) =>
     code.replaceAll(`'/events'`, `'${url}'`),
   )
   const entry = await write('main.ts', side === 'client' ? main : server, [MARKET, ...files])

@@ -380,7 +380,11 @@ describe('the ends of a contract', () => {
     `defineEvents({ message: z.object({ done: z.boolean() }) }, { ends: [{ event: 'message', data: { done: true } }] })`,
     `Type '{ done: true; }' is not assignable to type 'string'.`,
   )
-  refuses('cannot be changed', `${chat}; chat.ends.push('failed')`, `Property 'push' does not exist on type 'readonly TerminalEvent<string>[]'.`)
+  refuses(
+    'cannot be changed',
+    `${chat}; chat.ends.push('failed')`,
+    `Property 'push' does not exist on type 'readonly TerminalEvent<string>[]'.`,
+  )
 })
 
 describe('handle and handleNode', () => {
