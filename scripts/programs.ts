@@ -35,8 +35,36 @@ export const NGINX: Program = {
   fetch: unpack,
 }
 
+export const FIREFOX: Program = {
+  title: 'Firefox',
+  loss: 'nothing is tested in Firefox',
+  variable: 'FIREFOX',
+  names: ['firefox-esr', 'firefox'],
+  package: 'firefox-esr',
+  fetch: install,
+}
+
+export const WEBKIT: Program = {
+  title: 'WebKitWebDriver',
+  loss: 'nothing is tested in WebKit',
+  variable: 'WEBKIT_DRIVER',
+  names: ['WebKitWebDriver'],
+  package: 'webkit2gtk-driver',
+  fetch: install,
+}
+
+/** The display that WebKit's browser needs. */
+export const XVFB: Program = {
+  title: 'Xvfb',
+  loss: 'nothing is tested in WebKit',
+  variable: 'XVFB',
+  names: ['Xvfb'],
+  package: 'xvfb',
+  fetch: install,
+}
+
 /** All that there are. */
-export const PROGRAMS = [CHROMIUM, NGINX]
+export const PROGRAMS = [CHROMIUM, FIREFOX, NGINX, WEBKIT, XVFB]
 
 /** Where a program is: its variable says, or it is the first of its names on the path or among what was unpacked. */
 export function findProgram({ variable, names }: Program): string | undefined {

@@ -30,6 +30,8 @@ async function bundle(): Promise<string> {
     write: false,
     // The tsconfig of this repository leads 'eventwire' to its sources; the page is to run what is published.
     tsconfigRaw: {},
+    // Nor is it a package of node_modules to esbuild, which then notes that its parts have no side effects.
+    logOverride: { 'ignored-bare-import': 'silent' },
   })
   return outputFiles[0]?.text ?? ''
 }

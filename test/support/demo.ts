@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
-import { createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
+import { freePort } from './port.ts'
 
 export interface Demo {
   readonly url: string
@@ -44,12 +44,4 @@ export async function readyDemo(): Promise<Demo> {
   const demo = startDemo(await freePort())
   await demo.printed(demo.url.slice(0, -1))
   return demo
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { NGINX } from '../../scripts/programs.ts'
+import { freePort } from './port.ts'
 import { missing, pathOf } from './program.ts'
-import { serve } from './serve.ts'
 
 /** Why the tests behind nginx cannot run here; `undefined` when they can. */
 export const missingNginx = missing(NGINX)
@@ -77,9 +77,3 @@ http {
   }
 }
 `
-
-async function freePort(): Promise<number> {
-  const { port, stop } = await serve(() => {})
-  await stop()
-  return port
-}
