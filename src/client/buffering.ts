@@ -13,10 +13,11 @@ const SUSPICIOUS = 3
  */
 export function createBufferingWatch(report: (error: EventwireError) => void): (course: Course, error: EventwireError) => void {
   let count = 0
-  return ({ opened, heard, healthy }, { code }) => {
-    if (!opened) return
-    const late = code === 'timeout'
-    const mute = !healthy && heard - opened < AT_ONCE && (late || performance.now() - opened < AT_ONCE)
+  return ({ opened, heard, heartbeat, healthy, slept, left }, { code }) => {
+    if (!opened || left) return
+    const late = code === 'timeout' && !slept
+    const atOnce = Math.min(AT_ONCE, heartbeat / 2)
+    const mute = !healthy && heard - opened < atOnce && (late || performance.now() - opened < AT_ONCE)
     const before = count
     count = mute ? count + (late ? SUSPICIOUS : 1) : 0
     if (before >= SUSPICIOUS || count < SUSPICIOUS) return

@@ -40,8 +40,15 @@ export interface Course {
   opened: number
   /** When its last bytes came. */
   heard: number
+  /** How often a sign of life was announced, in ms. */
+  heartbeat: number
   /** Whether it brought an event. */
   healthy: boolean
+  /** Whether the machine slept when the stream fell silent. */
+  slept: boolean
+  /** Whether the page was left, and whether it has come back since. */
+  left: boolean
+  back: boolean
   /** Whether a request went out. */
   sent: boolean
   /** The reconnection time that the server asked for, in ms. */
@@ -69,8 +76,9 @@ export async function connect(attempt: Attempt): Promise<Outcome> {
   const { options, settings, controller, course, trace, sink } = attempt
   const { signal } = controller
   let url = ''
-  const watchdog = createWatchdog((limit) => {
-    const silence = `Nothing${url && ` from ${url}`} for ${limit} ms${course.opened ? ', not even a heartbeat' : ''}.`
+  const watchdog = createWatchdog((limit, slept) => {
+    course.slept = slept
+    const silence = `Nothing${url && ` from ${url}`} for ${limit} ms${course.opened ? ', not even a heartbeat.' : '. A proxy may be buffering it.'}`
     controller.abort(new EventwireError('timeout', silence))
   })
 
@@ -134,7 +142,10 @@ async function read(
     if (gap) sink.onGap(gap)
     if (error) sink.onError(error)
     if (!ready) return
-    if (ready.heartbeat > 0) watchdog.arm((idleTimeout ??= Math.max(LEAST_IDLE, 3 * ready.heartbeat)))
+    if (ready.heartbeat > 0) {
+      course.heartbeat = ready.heartbeat
+      watchdog.arm((idleTimeout ??= Math.max(LEAST_IDLE, 3 * ready.heartbeat)))
+    }
     sink.onReady(ready)
   }
   const decoder = createDecoder({

@@ -2,7 +2,7 @@
 export interface CursorStore {
   /** Gives the cursor that was saved last, if there is one. When it fails, that is a failed attempt to connect, and it is asked again. */
   load(): string | null | undefined | Promise<string | null | undefined>
-  /** Saves a cursor. It is not called again before it is done, and then with the newest cursor. What it throws goes to `onError`. */
+  /** Saves a cursor. It is not called again before it is done, and then with the newest cursor. What it throws goes to `onError`, once until it is better. */
   save(cursor: string): unknown
 }
 

@@ -1,15 +1,24 @@
-/**
- * Follows the page's life until the signal aborts. `wake` is called when the network or the page is back; `leave` when the
- * page goes away: with its stream closed it may rest in the browser's back/forward cache, and wake from there.
- * Outside a page nothing happens.
- */
-export function watchPage(wake: () => void, leave: () => void, signal: AbortSignal): void {
+/** What follows the life of a page. */
+export interface PageWatch {
+  /** The network or the page is back. */
+  readonly wake: () => void
+  /** The page goes away, or is frozen: its streams would starve, and keep it out of the browser's back/forward cache. */
+  readonly leave: () => void
+  /** Ends it. */
+  readonly signal: AbortSignal
+}
+
+/** Follows the life of the page, where there is one. */
+export function watchPage({ wake, leave, signal }: PageWatch): void {
   const listen = (target: Partial<EventTarget> | undefined, event: string, listener: () => void): void =>
     target?.addEventListener?.(event, listener, { signal })
+  const { document } = globalThis
   listen(globalThis, 'online', wake)
   listen(globalThis, 'pageshow', wake)
   listen(globalThis, 'pagehide', leave)
-  listen(globalThis.document, 'visibilitychange', () => {
+  listen(document, 'resume', wake)
+  listen(document, 'freeze', leave)
+  listen(document, 'visibilitychange', () => {
     if (document.visibilityState === 'visible') wake()
   })
 }

@@ -28,6 +28,7 @@ export function createPosition(
   let saved = lastEventId
   let loaded = !store
   let saving = false
+  let failing = false
 
   /** One cursor at a time, and then the newest. */
   const save = async (): Promise<void> => {
@@ -37,8 +38,11 @@ export function createPosition(
       saved = committed
       try {
         await store.save(saved)
+        failing = false
       } catch (cause) {
-        report(hookFailed('cursor.save', cause))
+        // Once, and not for each event, until it is better.
+        if (!failing) report(hookFailed('cursor.save', cause))
+        failing = true
       }
     }
     saving = false

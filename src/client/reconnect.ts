@@ -33,30 +33,38 @@ export async function keepConnected(stream: Stream): Promise<Closed> {
   let attempt = 1
   let renewed = false
   let controller = new AbortController()
+  let course = newCourse()
   let wake = (): void => {}
   signal.addEventListener('abort', () => {
     controller.abort()
     wake()
   })
-  watchPage(
-    () => wake(),
-    () => controller.abort(new EventwireError('network', 'The page was left.')),
+  watchPage({
     signal,
-  )
+    leave() {
+      course.left = true
+      controller.abort(new EventwireError('network', 'The page was left.'))
+    },
+    wake() {
+      course.back = course.left
+      wake()
+    },
+  })
 
   while (!signal.aborted) {
     onStatus({ state: 'connecting', attempt })
     controller = new AbortController()
     // A listener of the status may have closed the subscriber.
     if (signal.aborted) break
-    const course: Course = { sent: false, opened: 0, heard: 0, healthy: false }
+    course = newCourse()
     const number = attempt
     let outcome = await connect({ ...stream, controller, course, request: () => prepare(stream, attempt) })
     trace?.({ type: 'end', ...outcome })
     if (signal.aborted) break
     if (outcome.kind === 'ended') return { reason: 'ended' }
     watchBuffering(course, outcome.error)
-    if (course.healthy || (course.opened && performance.now() - course.opened > HEALTHY)) attempt = 0
+    // That a page was left is nobody's failure.
+    if (course.left || course.healthy || (course.opened && performance.now() - course.opened > HEALTHY)) attempt = 0
     base = course.retry ?? base
     if (outcome.kind !== 'unauthorized') renewed = false
     else if (options.onUnauthorized && !renewed) {
@@ -80,7 +88,7 @@ export async function keepConnected(stream: Stream): Promise<Closed> {
     // A listener of the status may have closed the subscriber here, too.
     if (signal.aborted) break
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, delay)
+      const timer = setTimeout(resolve, course.back ? 0 : delay)
       wake = () => {
         clearTimeout(timer)
         resolve()
@@ -88,6 +96,10 @@ export async function keepConnected(stream: Stream): Promise<Closed> {
     })
   }
   return { reason: 'aborted' }
+}
+
+function newCourse(): Course {
+  return { sent: false, opened: 0, heard: 0, heartbeat: Infinity, healthy: false, slept: false, left: false, back: false }
 }
 
 /** Lets the application renew what it sends; when it cannot, that is a failed attempt like any other. */

@@ -14,14 +14,14 @@ export interface Watchdog {
 /** A timer that fires this late was held up by a machine that slept: the stream gets another second, in ms. */
 const LATE = 1_000
 
-/** Makes a watchdog that calls `onSilence` once. A single timer looks at the clock; bytes only leave their time. */
-export function createWatchdog(onSilence: (limit: number) => void): Watchdog {
+/** Makes a watchdog that calls `onSilence` once, and says whether the machine slept. A single timer looks at the clock; bytes only leave their time. */
+export function createWatchdog(onSilence: (limit: number, slept: boolean) => void): Watchdog {
   let limit = Infinity
   let since: number | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
 
   const stop = (): void => clearTimeout(timer)
-  const check = (after: number): void => {
+  const check = (after: number, slept = false): void => {
     stop()
     if (after === Infinity) return
     const due = performance.now() + after
@@ -30,8 +30,8 @@ export function createWatchdog(onSilence: (limit: number) => void): Watchdog {
         const now = performance.now()
         const left = since === undefined ? limit : since + limit - now
         if (left > 0) check(left)
-        else if (now - due > LATE) check(LATE)
-        else onSilence(limit)
+        else if (now - due > LATE) check(LATE, true)
+        else onSilence(limit, slept)
       },
       Math.min(after, MAX_DELAY),
     )

@@ -207,14 +207,14 @@ test('closes on a response that never comes, after connectTimeout, and tries aga
   const heard = collector<string>()
   stream.on('message', heard.take)
   await heard.reach(1)
-  expect(statuses[1]).toMatchObject({ error: { code: 'timeout', message: `Nothing from ${url} for 50 ms.` } })
+  expect(statuses[1]).toMatchObject({ error: { code: 'timeout', message: `Nothing from ${url} for 50 ms. A proxy may be buffering it.` } })
 })
 
 test('closes on headers that never come, too', async () => {
   const { stream, status } = subscribe('http://127.0.0.1:1/', { connectTimeout: 50, headers: () => new Promise<Headers>(() => {}) })
   const failed = status((it) => it.state === 'connecting' && it.error !== undefined)
   stream.on('message', () => {})
-  expect(await failed).toMatchObject({ error: { code: 'timeout', message: 'Nothing for 50 ms.' } })
+  expect(await failed).toMatchObject({ error: { code: 'timeout', message: 'Nothing for 50 ms. A proxy may be buffering it.' } })
 })
 
 test('a url that cannot be, and a source that throws, are said in the status', async () => {

@@ -3,7 +3,8 @@ import { onTestFinished } from 'vitest'
 import { CHROMIUM } from '../../scripts/programs.ts'
 import { missing, pathOf } from './program.ts'
 
-const FLAGS = [
+/** What it is started with. */
+export const FLAGS = [
   '--headless',
   '--no-sandbox',
   '--disable-gpu',

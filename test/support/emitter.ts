@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http'
 import { onTestFinished } from 'vitest'
 import { createEmitter, type Connection, type Emitter, type EmitterOptions, type HandleOptions } from 'eventwire/server'
 import { market, type Market } from './market.ts'
@@ -13,9 +14,9 @@ export interface ServedEmitter extends Served {
 
 /**
  * An emitter of the market behind a real HTTP server. `?topic=` names topics, `?topic=*` all of them; both are gone at the
- * end of the test, and with them every connection: that is checked.
+ * end of the test, and with them every connection: that is checked. `others` answers whatever else is asked for.
  */
-export async function serveEmitter(options: EmitterOptions<Market> = {}): Promise<ServedEmitter> {
+export async function serveEmitter(options: EmitterOptions<Market> = {}, others?: RequestListener): Promise<ServedEmitter> {
   const connections = new Set<Connection<Market>>()
   let changed = Promise.withResolvers<void>()
   const change = (): void => {
@@ -35,7 +36,10 @@ export async function serveEmitter(options: EmitterOptions<Market> = {}): Promis
       return options.onDisconnect?.(connection)
     },
   })
-  const served = await serve((request, response) => emitter.handleNode(request, response, topicsOf(request.url)))
+  const served = await serve((request, response) => {
+    if (others && !request.url?.startsWith('/events')) others(request, response)
+    else emitter.handleNode(request, response, topicsOf(request.url))
+  })
   onTestFinished(async () => {
     await emitter.close()
     if (connections.size > 0) throw new Error(`${connections.size} connections were left behind.`)
