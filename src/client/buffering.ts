@@ -1,5 +1,5 @@
 import { EventwireError } from '../errors.ts'
-import type { Course } from './connection.ts'
+import type { Attempt } from './connection.ts'
 
 /** Within how much of its opening, in ms, a stream that is held back brings all that it will ever bring. */
 const AT_ONCE = 1_000
@@ -11,7 +11,7 @@ const SUSPICIOUS = 3
  * Notices that something on the way, such as a proxy, holds streams back: three in a row that end at once without an event,
  * or one that falls silent right after its beginning. Reports it once, until a stream does better.
  */
-export function createBufferingWatch(report: (error: EventwireError) => void): (course: Course, error: EventwireError) => void {
+export function createBufferingWatch(report: (error: EventwireError) => void): (attempt: Attempt, error: EventwireError) => void {
   let count = 0
   return ({ opened, heard, heartbeat, healthy, slept, left }, { code }) => {
     if (!opened || left) return

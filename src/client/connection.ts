@@ -3,11 +3,9 @@ import type { Gap, Ready } from '../wire/control.ts'
 import { createDecoder, type DecodedMessage } from '../wire/decode.ts'
 import { readControl } from './control.ts'
 import { interrupted } from './errors.ts'
-import type { Settings, SubscriberOptions } from './options.ts'
-import type { PreparedRequest } from './request.ts'
+import type { Stream } from './reconnect.ts'
+import { prepare, type PreparedRequest } from './request.ts'
 import { interpret, isStream, type Body, type Outcome } from './response.ts'
-import type { Status } from './status.ts'
-import type { TraceEvent } from './trace.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
 
 /** The least silence that the watchdog takes for a fault, in ms, whatever heartbeat a server announces. */
@@ -29,13 +27,19 @@ export interface Sink {
   /** The server is finished with this client; gives what that means. */
   onEnd(url: string): Outcome
   /** Something is wrong that does not end the stream. */
-  onError(error: EventwireError): void
+  readonly onError: (error: EventwireError) => void
   /** A promise to wait for before more is read. */
   room(): Promise<void> | undefined
 }
 
-/** How a connection went, and goes. Times are those of `performance.now()`. */
-export interface Course {
+/** One attempt to connect, and how it goes. Times are those of `performance.now()`. */
+export interface Attempt {
+  /** Its number in a row of failures, from 1. */
+  readonly number: number
+  /** Ends it when it aborts. */
+  readonly controller: AbortController
+  /** Whether a request went out. */
+  sent: boolean
   /** When the stream opened; 0 when it did not. */
   opened: number
   /** When its last bytes came. */
@@ -49,45 +53,28 @@ export interface Course {
   /** Whether the page was left, and whether it has come back since. */
   left: boolean
   back: boolean
-  /** Whether a request went out. */
-  sent: boolean
   /** The reconnection time that the server asked for, in ms. */
   retry?: number
 }
 
-/** One attempt to connect. */
-export interface Attempt {
-  readonly options: SubscriberOptions
-  readonly settings: Settings
-  readonly sink: Sink
-  readonly onStatus: (status: Status) => void
-  /** Hears what happens, where somebody wants to know. */
-  readonly trace: ((event: TraceEvent) => void) | undefined
-  /** Ends the attempt when it aborts. */
-  readonly controller: AbortController
-  /** Gives what to ask for. A failure of it is one of the attempt. */
-  readonly request: () => Promise<PreparedRequest>
-  /** Is kept up to date. */
-  readonly course: Course
-}
-
 /** Connects once and reads until the stream ends. Never rejects. */
-export async function connect(attempt: Attempt): Promise<Outcome> {
-  const { options, settings, controller, course, trace, sink } = attempt
+export async function connect(stream: Stream, attempt: Attempt): Promise<Outcome> {
+  const { options, settings, trace, sink } = stream
+  const { number, controller } = attempt
   const { signal } = controller
   let url = ''
   const watchdog = createWatchdog((limit, slept) => {
-    course.slept = slept
-    const silence = `Nothing${url && ` from ${url}`} for ${limit} ms${course.opened ? ', not even a heartbeat.' : '. A proxy may be buffering it.'}`
+    attempt.slept = slept
+    const silence = `Nothing${url && ` from ${url}`} for ${limit} ms${attempt.opened ? ', not even a heartbeat.' : '. A proxy may be buffering it.'}`
     controller.abort(new EventwireError('timeout', silence))
   })
 
-  const respond = async (): Promise<Opened> => {
-    const request = await attempt.request()
+  const run = async (): Promise<Outcome> => {
+    const request = await prepare(stream, number)
     url = request.url
     signal.throwIfAborted()
     trace?.({ type: 'request', ...request })
-    course.sent = true
+    attempt.sent = true
     // Called without a receiver: the global fetch refuses any but its own.
     const { fetch = globalThis.fetch } = options
     const response = await fetch(url, { ...request.init, signal })
@@ -95,23 +82,17 @@ export async function connect(attempt: Attempt): Promise<Outcome> {
     const body = response.body?.getReader()
     // A fetch of one's own need not heed the signal, neither before its response nor in its body.
     whenAborted(signal, () => void body?.cancel().catch(() => {}))
-    return { response, body, request }
+    if (response.status === 204) return sink.onEnd(url)
+    return isStream(response) && body ? read(body, request, stream, attempt, watchdog) : interpret(response, url, body)
   }
 
   try {
-    watchdog.arm(settings.connectTimeout)
     watchdog.waiting()
-    const opened = await unlessAborted(respond(), signal)
-    const { response, body } = opened
-    const outcome = await (response.status === 204
-      ? sink.onEnd(url)
-      : isStream(response) && body
-        ? read(body, opened.request, attempt, watchdog)
-        : interpret(response, url, body))
-    signal.throwIfAborted()
-    return outcome
+    watchdog.arm(settings.connectTimeout)
+    // What the application gave to be asked need not heed the signal either.
+    return await unlessAborted(run(), signal)
   } catch (thrown) {
-    return failure(signal.aborted ? signal.reason : thrown, url)
+    return failure(thrown, url)
   } finally {
     watchdog.stop()
     // Lets go of the socket, whichever way the attempt ended.
@@ -119,18 +100,14 @@ export async function connect(attempt: Attempt): Promise<Outcome> {
   }
 }
 
-interface Opened {
-  readonly response: Response
-  readonly body: Body | undefined
-  readonly request: PreparedRequest
-}
-
 async function read(
   body: Body,
   { url, init, lastEventId }: PreparedRequest,
-  { settings, trace, sink, course, onStatus }: Attempt,
+  { settings, trace, sink, onStatus }: Stream,
+  attempt: Attempt,
   watchdog: Watchdog,
 ): Promise<Outcome> {
+  const { signal } = attempt.controller
   let outcome: Outcome | undefined
   let { idleTimeout } = settings
   let longest = LEAST_OBSERVED / 3
@@ -143,7 +120,7 @@ async function read(
     if (error) sink.onError(error)
     if (!ready) return
     if (ready.heartbeat > 0) {
-      course.heartbeat = ready.heartbeat
+      attempt.heartbeat = ready.heartbeat
       watchdog.arm((idleTimeout ??= Math.max(LEAST_IDLE, 3 * ready.heartbeat)))
     }
     sink.onReady(ready)
@@ -153,32 +130,33 @@ async function read(
     maxEventBytes: settings.eventBytes,
     maxIdBytes: settings.idBytes,
     onMessage(message) {
-      if (outcome) return
+      // A handler may have closed the subscriber.
+      if (outcome || signal.aborted) return
       trace?.({ type: 'message', message })
       if (message.event.startsWith('$')) return control(message)
-      course.healthy = true
+      attempt.healthy = true
       if (message.event === 'error') said = message.data
       outcome = sink.onMessage(message)
     },
-    onCursor: (cursor) => outcome ?? sink.onCursor(cursor),
+    onCursor: (cursor) => outcome ?? (signal.aborted || sink.onCursor(cursor)),
     onRetry(ms) {
-      course.retry = ms
+      attempt.retry = ms
     },
     onError(error) {
       outcome ??= { kind: 'fatal', error }
     },
   })
 
+  attempt.opened = watchdog.fed()
   watchdog.arm(idleTimeout ?? Infinity)
-  course.opened = performance.now()
   onStatus({ state: 'open' })
   for (let reads = 1; !outcome; reads++) {
     await sink.room()
     const since = watchdog.waiting()
     const { done, value } = await body.read()
     if (done) return { kind: 'retry', error: interrupted(url, said) }
-    course.heard = watchdog.fed()
-    longest = Math.max(longest, course.heard - since)
+    attempt.heard = watchdog.fed()
+    longest = Math.max(longest, attempt.heard - since)
     // What answers a POST may think for long, and cannot be asked again.
     if (idleTimeout === undefined && init.method === 'GET' && reads >= OBSERVED) watchdog.arm(3 * longest)
     decoder.push(value)
@@ -186,7 +164,7 @@ async function read(
   return outcome
 }
 
-/** Settles as the promise does, unless the signal aborts first: what the application gave to be asked need not heed it. */
+/** Settles as the promise does, unless the signal aborts first: then it rejects with its reason. */
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     promise.then(resolve, reject)

@@ -8,15 +8,17 @@ export interface Delivery {
   readonly id: string
 }
 
-/** One thing that the stream brought: an event, a gap, or, with neither, a checkpoint that only moves the cursor. */
+/** A place in a queue: that of an event or a gap; or, at its end, of what comes next. */
 export interface Entry {
-  /** The last event id in force behind it. */
-  id: string
-  readonly message?: DecodedMessage
+  readonly number: number
+  /** The last event id in force in front of it. */
+  cursor: string | undefined
+  next?: Entry
+  message?: DecodedMessage | undefined
   /** Taken out once it has been told. */
   gap?: Gap | undefined
   /** Whether it stands for what was dropped: that may become more, so it waits for a handler. */
-  readonly dropped?: boolean
+  dropped?: boolean
   /** Whether a handler has begun with it. */
   taken?: boolean
   /** What its message says, once it has been read; undefined when that is invalid. */

@@ -1,14 +1,10 @@
 import type { EventwireError } from '../errors.ts'
 import type { Delivery } from './entry.ts'
 import type { Handler } from './queue.ts'
+import type { Closed } from './status.ts'
 
-/** What an iteration is made of. */
-export interface IterationSource {
-  /** Adds the iteration's handler; gives the function that removes it. */
-  readonly add: (handler: Handler) => () => void
-  /** Calls back when the stream is over and its last event handled, with the error if that is a fault; gives the function that calls it off. */
-  readonly onEnd: (listener: (end: { readonly error?: EventwireError }) => void) => () => void
-}
+/** Adds the handler of an iteration, and what is called when nothing more will come for it; gives the function that removes them. */
+export type AddIteration = (handler: Handler, onEnd: (end: Closed) => void) => () => void
 
 /**
  * Iterates over a stream. The iteration is a handler like any other, one that finishes with an event when the loop asks
@@ -16,7 +12,7 @@ export interface IterationSource {
  *
  * By hand and not as an async generator, whose `return` would wait for the event that a pending `next` waits for.
  */
-export function iterate({ add, onEnd }: IterationSource): AsyncIterableIterator<Delivery, undefined> {
+export function iterate(add: AddIteration): AsyncIterableIterator<Delivery, undefined> {
   const asking: PromiseWithResolvers<IteratorResult<Delivery, undefined>>[] = []
   let finish = (): void => {}
   let error: EventwireError | undefined
@@ -45,15 +41,9 @@ export function iterate({ add, onEnd }: IterationSource): AsyncIterableIterator<
     next() {
       finish()
       const question = Promise.withResolvers<IteratorResult<Delivery, undefined>>()
-      if (over) {
-        settle(question)
-        return question.promise
-      }
       asking.push(question)
-      if (!leave) {
-        const offs = [add(handler), onEnd(({ error: fault }) => end(fault))]
-        leave = () => offs.forEach((off) => off())
-      }
+      leave ??= add(handler, ({ error: fault }) => end(fault))
+      if (over) end(error)
       return question.promise
     },
     return() {

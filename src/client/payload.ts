@@ -7,12 +7,12 @@ import type { DecodedMessage } from '../wire/decode.ts'
 export interface Payloads {
   /** Whether the stream may carry this event. */
   has(event: string): boolean
-  /** What kind of an end the message is: none, a terminal event, or a mark that stands for none. */
-  end(message: DecodedMessage): 'event' | 'mark' | undefined
+  /** The terminal event that the message is, if it is one. */
+  end(message: DecodedMessage): TerminalEvent | undefined
   /** Whether the stream has an end of its own. */
   ends(): boolean
   /** The data of an event, validated; a promise when the schema is asynchronous. Fails with `invalid-payload`. */
-  decode(message: DecodedMessage): unknown
+  readonly decode: (message: DecodedMessage) => unknown
   /** Takes what the server says of its contract, for a subscriber that holds only the contract's types. */
   learn(ready: Ready): void
 }
@@ -23,10 +23,7 @@ export function createPayloads(contract: Contract | undefined): Payloads {
   let ends: readonly TerminalEvent[] = contract?.ends ?? []
   return {
     has: (event) => !contract || event in contract.schemas,
-    end({ event, data }) {
-      if (ends.includes(event)) return 'event'
-      return ends.some((end) => typeof end === 'object' && end.event === event && end.data === data) ? 'mark' : undefined
-    },
+    end: ({ event, data }) => ends.find((end) => (typeof end === 'object' ? end.event === event && end.data === data : end === event)),
     ends: () => ends.length > 0,
     decode({ event, data }) {
       if (contract) return contract.deserialize(event, data)

@@ -14,7 +14,7 @@ export interface Position {
   /** An event or a checkpoint has come. */
   receive(id: string): void
   /** Handlers have finished with what came up to this id. */
-  handle(id: string): void
+  readonly handle: (id: string) => void
 }
 
 /** Makes the position that the options begin with, and saves it to their store as it moves. */
@@ -62,10 +62,10 @@ export function createPosition(
       return committed
     },
     async load() {
-      if (loaded) return
-      const kept = await store?.load()
+      const kept = loaded ? '' : await store?.load()
+      // It may have been asked twice, where the first attempt did not wait for it.
+      if (!loaded && kept) received = committed = saved = kept
       loaded = true
-      if (kept) received = committed = saved = kept
     },
     receive(id) {
       received = id

@@ -2,6 +2,7 @@ import type { Gap } from '../wire/control.ts'
 import type { DecodedMessage } from '../wire/decode.ts'
 import { readEntry, type Delivery, type Entry, type EntryReader } from './entry.ts'
 import { createGate } from './gate.ts'
+import type { Closed } from './status.ts'
 
 /** Takes an event; a promise that it returns is awaited before its next. */
 export type Handler = (event: Delivery) => unknown
@@ -14,7 +15,7 @@ export interface QueueOptions extends EntryReader {
   readonly dropOldest: boolean
   readonly onGap: (gap: Gap) => void
   readonly onHandlerError: (error: unknown, message: DecodedMessage) => void
-  /** Handlers have kept others waiting for very long; `message` is what one of them is at, if there is one. */
+  /** Handlers have kept others waiting for very long; `message` is what the last of them is at, if there is one. */
   readonly onStalled: (message: DecodedMessage | undefined) => void
   /** All handlers have finished with what came up to this cursor. */
   readonly onCommit: (cursor: string) => void
@@ -22,26 +23,30 @@ export interface QueueOptions extends EntryReader {
 
 /** What the stream has brought and handlers have yet to finish with. */
 export interface Queue {
-  /** Adds a handler of one event, or of all when `name` is undefined. Gives the function that removes it. */
-  add(name: string | undefined, handler: Handler): () => void
-  /** Takes an event, a gap, or a checkpoint. */
-  push(entry: Entry): void
+  /**
+   * Adds a handler of one event, or of all when `name` is undefined. Gives the function that removes it. `onEnd` is called
+   * when nothing more will come for it.
+   */
+  add(name: string | undefined, handler: Handler, onEnd?: (end: Closed) => void): () => void
+  /** Takes an event, or a gap; with neither, a checkpoint, which only moves the cursor. `id` is the last event id in force behind it. */
+  push(id: string, message?: DecodedMessage, gap?: Gap): void
   /** Whether as much waits as may. */
   full(): boolean
   /** Waits until less waits than may; `undefined` when there is no need to. */
-  room(): Promise<void> | undefined
+  readonly room: () => Promise<void> | undefined
   /** Resolves when all has been handled but what waits for a handler that is not there. */
   idle(): Promise<void>
-  /** Hands out nothing more. What was not handled stays uncommitted, for whoever resumes from the cursor. */
-  stop(): void
+  /** Nothing more comes. After `aborted`, nothing more is handed out: it stays uncommitted, for whoever resumes from the cursor. */
+  end(end: Closed): void
 }
 
-/** One handler and its place: a cursor into the queue, as a connection is one into the server's log. */
+/** One handler and its place. */
 interface Consumer {
   readonly name: string | undefined
   readonly handler: Handler
-  /** The position of the entry that it is at, or waits for. */
-  next: number
+  readonly onEnd: ((end: Closed) => void) | undefined
+  /** The entry that it is at, or waits for. */
+  at: Entry
   busy: boolean
   gone: boolean
 }
@@ -56,25 +61,20 @@ const STALLED = 30_000
 export function createQueue(options: QueueOptions): Queue {
   const { limit, dropOldest } = options
   const consumers = new Set<Consumer>()
-  let entries: Entry[] = []
-  /** Positions count all that was ever pushed: that of `entries[0]`, and that of the oldest entry which is not finished. */
-  let offset = 0
-  let first = 0
-  let committed = ''
+  /** The oldest entry that is not finished, the empty one at the end, and how many there are from here to there. */
+  let head: Entry = { number: 0, cursor: undefined }
+  let tail = head
+  let count = 0
   let pumping = false
+  let over: Closed | undefined
   let stopped = false
-  const gate = createGate(STALLED, () => {
-    const slow = [...consumers].find(({ busy }) => busy)
-    options.onStalled(slow && at(slow.next)?.message)
-  })
 
-  const at = (position: number): Entry | undefined => entries[position - offset]
-  const end = (): number => offset + entries.length
-  const full = (): boolean => end() - first >= limit
-  const some = (test: (consumer: Consumer) => boolean): boolean => {
-    for (const consumer of consumers) if (test(consumer)) return true
-    return false
-  }
+  const some = (test: (consumer: Consumer) => boolean): boolean => [...consumers].some(test)
+  const full = (): boolean => count >= limit
+  const gate = createGate(STALLED, () => {
+    const busy = [...consumers].filter((consumer) => consumer.busy)
+    options.onStalled(busy.sort((a, b) => a.at.number - b.at.number)[0]?.at.message)
+  })
 
   /** Hands out what there is, the oldest first, so that events reach different handlers in their order too. */
   const pump = (): void => {
@@ -82,39 +82,37 @@ export function createQueue(options: QueueOptions): Queue {
     if (pumping) return
     pumping = true
     for (;;) {
-      let position = end()
-      for (const { busy, next } of consumers) if (!busy && next < position && !held(next)) position = next
-      const entry = at(position)
-      if (!entry) break
+      let entry = tail
+      for (const { busy, at } of consumers) if (!busy && at.number < entry.number) entry = at
+      if (stopped || entry === tail) break
       tell(entry)
-      for (const consumer of consumers) if (!consumer.busy && consumer.next === position) offer(consumer, entry)
+      for (const consumer of consumers) if (!stopped && !consumer.busy && consumer.at === entry) offer(consumer, entry)
     }
     pumping = false
     settle()
+    for (const { busy, at, onEnd } of consumers) if (over && (stopped || (!busy && at === tail))) onEnd?.(over)
   }
-
-  /** Whether a gap has to wait: its place is behind all that came before it, slow handlers included. */
-  const held = (position: number): boolean => at(position)?.gap !== undefined && some(({ next }) => next < position)
 
   const tell = (entry: Entry): void => {
     const { gap } = entry
-    if (!gap) return
     entry.gap = undefined
-    options.onGap(gap)
+    if (gap) options.onGap(gap)
   }
 
   const offer = (consumer: Consumer, entry: Entry): void => {
     const { message } = entry
-    if (!message || !wants(consumer.name, message)) return void consumer.next++
+    const finish = (): void => {
+      consumer.busy = false
+      consumer.at = entry.next!
+      if (consumer.gone) consumers.delete(consumer)
+    }
+    if (!message || !wants(consumer.name, message)) return finish()
     const handle = (event: Delivery | undefined): unknown => {
+      // What is not handed out any more is not finished with either.
+      if (stopped) return new Promise(() => {})
       if (!event || consumer.gone) return undefined
       entry.taken = true
       return consumer.handler(event)
-    }
-    const finish = (): void => {
-      consumer.busy = false
-      consumer.next++
-      if (consumer.gone) consumers.delete(consumer)
     }
     const fail = (error: unknown): void => options.onHandlerError(error, message)
     consumer.busy = true
@@ -139,73 +137,75 @@ export function createQueue(options: QueueOptions): Queue {
 
   /** Moves the cursor behind what all have finished with, and no further: it never passes an event under way. */
   const settle = (): void => {
-    for (let entry = at(first); entry; entry = at(first)) {
-      const finished = consumers.size > 0 ? !some(({ next }) => next <= first) : entry.taken || !(entry.message || entry.dropped)
-      if (!finished) break
-      first++
-      tell(entry)
-      committed = entry.id
-      options.onCommit(committed)
+    while (head !== tail && (consumers.size > 0 ? !some(({ at }) => at === head) : head.taken || !(head.message || head.dropped))) {
+      const finished = head
+      head = head.next!
+      count--
+      tell(finished)
     }
-    if (first - offset > entries.length / 2) {
-      entries = entries.slice(first - offset)
-      offset = first
-    }
+    if (head.cursor !== undefined) options.onCommit(head.cursor)
     gate.check()
   }
 
   /** Drops the oldest event that no handler is at. For those who miss it there is a gap in its place. */
   const drop = (): void => {
-    let position = first
-    while (at(position)?.gap || some(({ busy, next }) => busy && next === position)) position++
-    const { message, taken, id } = at(position) ?? {}
-    if (id === undefined) return
-    const waiting = ({ next, name, gone }: Consumer): boolean => !gone && next <= position && wants(name, message)
-    const missed = some(({ gone }) => !gone) ? some(waiting) : message && !taken
-    const before = at(position - 1)
-    const oldest = entries.slice(position - offset + 1).find((entry) => entry.message)?.id ?? ''
-    if (missed && !(before?.dropped && before.gap)) {
-      entries[position - offset] = { id, gap: { reason: 'overflow', requested: before?.id ?? committed, oldest }, dropped: true }
+    let before: Entry | undefined
+    let entry = head
+    while (entry !== tail && (entry.gap || some(({ at }) => at === entry))) {
+      before = entry
+      entry = entry.next!
+    }
+    if (entry === tail) return
+    const { message, number, cursor = '' } = entry
+    const waiting = ({ at, name, gone }: Consumer): boolean => !gone && at.number <= number && wants(name, message)
+    const missed = some(({ gone }) => !gone) ? some(waiting) : message && !entry.taken
+    let newer = entry.next!
+    while (newer.next && !newer.message) newer = newer.next
+    const oldest = newer.message?.id ?? ''
+    const merged = before?.dropped ? before.gap : undefined
+    if (missed && !merged) {
+      Object.assign(entry, { message: undefined, dropped: true, gap: { reason: 'overflow', requested: cursor, oldest } })
       return
     }
-    if (missed) Object.assign(before!, { id, gap: { ...before!.gap, oldest } })
-    entries.splice(position - offset, 1)
-    for (const consumer of consumers) if (consumer.next > position) consumer.next--
+    if (missed) Object.assign(before!, { gap: { ...merged, oldest } })
+    if (before) before.next = entry.next!
+    else head = entry.next!
+    count--
   }
 
   return {
     full,
-    add(name, handler) {
-      let next = end()
-      for (let entry = at(next - 1); next > first && !(entry?.taken && wants(name, entry.message)); entry = at(next - 1)) next--
-      const consumer: Consumer = { name, handler, next, busy: false, gone: false }
+    add(name, handler, onEnd) {
+      let at = head
+      for (let entry = head; entry !== tail; entry = entry.next!) if (entry.taken && wants(name, entry.message)) at = entry.next!
+      const consumer: Consumer = { name, handler, onEnd, at, busy: false, gone: false }
       consumers.add(consumer)
       // What waits is handed out when the caller is done: it may add more handlers, and has to hold the function returned.
       queueMicrotask(pump)
       return () => {
+        // What it was not handed stays uncommitted.
+        if (stopped) return
         consumer.gone = true
         if (!consumer.busy) consumers.delete(consumer)
         queueMicrotask(pump)
       }
     },
-    push(entry) {
+    push(id, message, gap) {
       if (stopped) return
-      entries.push(entry)
+      if (message || gap) {
+        const next = { number: tail.number + 1, cursor: id }
+        tail = Object.assign(tail, { message, gap, next }).next
+        count++
+      } else tail.cursor = id
       pump()
-      if (dropOldest && end() - first > limit) drop()
+      if (dropOldest && count > limit) drop()
     },
     room: () => (stopped || dropOldest || !full() ? undefined : gate.until(() => stopped || !full())),
-    idle: () => gate.until(() => stopped || !some(({ busy, next }) => busy || next < end())),
-    stop() {
-      stopped = true
-      const kept = Math.min(...Array.from(consumers, ({ next, busy }) => next + Number(busy)))
-      settle()
-      entries.length = Math.max(0, Math.min(end(), consumers.size > 0 ? kept : first) - offset)
-      for (const consumer of consumers) {
-        consumer.gone = true
-        if (!consumer.busy) consumers.delete(consumer)
-      }
-      settle()
+    idle: () => gate.until(() => stopped || !some(({ busy, at }) => busy || at !== tail)),
+    end(end) {
+      over ??= end
+      stopped ||= end.reason === 'aborted'
+      pump()
     },
   }
 }

@@ -1,24 +1,31 @@
 import { EventwireError } from '../errors.ts'
 import { backoff } from './backoff.ts'
 import { createBufferingWatch } from './buffering.ts'
-import { connect, type Attempt, type Course } from './connection.ts'
+import { connect, type Attempt, type Sink } from './connection.ts'
 import { exhausted, hookFailed } from './errors.ts'
-import type { Source } from './options.ts'
+import type { Settings, Source, SubscriberOptions } from './options.ts'
 import { watchPage } from './page.ts'
 import type { Position } from './position.ts'
-import { methodOf, prepare } from './request.ts'
+import { methodOf } from './request.ts'
 import type { Failure } from './response.ts'
-import type { Closed } from './status.ts'
+import type { Closed, Status } from './status.ts'
+import type { TraceEvent } from './trace.ts'
 
 /** Uptime in ms after which a connection counts as healthy though it brought no event. */
 const HEALTHY = 5_000
 
 /** A subscriber's stream, for whoever connects it. */
-export interface Stream extends Pick<Attempt, 'options' | 'settings' | 'sink' | 'onStatus' | 'trace'> {
+export interface Stream {
   readonly url: Source<string | URL>
+  readonly options: SubscriberOptions
+  readonly settings: Settings
   /** Aborts when the subscriber is closed. */
   readonly signal: AbortSignal
   readonly position: Position
+  readonly sink: Sink
+  readonly onStatus: (status: Status) => void
+  /** Hears what happens, where somebody wants to know. */
+  readonly trace: ((event: TraceEvent) => void) | undefined
 }
 
 /** Connects a stream in a way of its own, with the usual one at hand. */
@@ -28,44 +35,42 @@ export type Share = (stream: Stream, connectAlone: (stream: Stream) => Promise<C
 export async function keepConnected(stream: Stream): Promise<Closed> {
   const { options, settings, signal, sink, trace, onStatus } = stream
   const watchBuffering = createBufferingWatch(sink.onError)
-  let base = settings.base
+  let { base } = settings
   /** The number of the attempt under way; 0 once its connection has proved itself, so that the next one is the first again. */
-  let attempt = 1
+  let number = 1
   let renewed = false
-  let controller = new AbortController()
-  let course = newCourse()
+  let attempt = newAttempt(number)
+  let timer: ReturnType<typeof setTimeout> | undefined
   let wake = (): void => {}
   signal.addEventListener('abort', () => {
-    controller.abort()
+    attempt.controller.abort()
     wake()
   })
   watchPage({
     signal,
     leave() {
-      course.left = true
-      controller.abort(new EventwireError('network', 'The page was left.'))
+      attempt.left = true
+      attempt.controller.abort(new EventwireError('network', 'The page was left.'))
     },
     wake() {
-      course.back = course.left
+      attempt.back = attempt.left
       wake()
     },
   })
 
-  while (!signal.aborted) {
-    onStatus({ state: 'connecting', attempt })
-    controller = new AbortController()
+  for (;;) {
+    onStatus({ state: 'connecting', attempt: number })
     // A listener of the status may have closed the subscriber.
     if (signal.aborted) break
-    course = newCourse()
-    const number = attempt
-    let outcome = await connect({ ...stream, controller, course, request: () => prepare(stream, attempt) })
-    trace?.({ type: 'end', ...outcome })
+    attempt = newAttempt(number)
+    let outcome = await connect(stream, attempt)
+    trace?.({ type: 'end', error: outcome.error })
     if (signal.aborted) break
     if (outcome.kind === 'ended') return { reason: 'ended' }
-    watchBuffering(course, outcome.error)
+    watchBuffering(attempt, outcome.error)
     // That a page was left is nobody's failure.
-    if (course.left || course.healthy || (course.opened && performance.now() - course.opened > HEALTHY)) attempt = 0
-    base = course.retry ?? base
+    if (attempt.left || attempt.healthy || (attempt.opened && performance.now() - attempt.opened > HEALTHY)) number = 0
+    base = attempt.retry ?? base
     if (outcome.kind !== 'unauthorized') renewed = false
     else if (options.onUnauthorized && !renewed) {
       outcome = await renew(options.onUnauthorized, outcome)
@@ -73,33 +78,37 @@ export async function keepConnected(stream: Stream): Promise<Closed> {
       renewed = outcome.kind === 'unauthorized'
       if (renewed) continue
     }
-    const { error } = outcome
-    if (!(await mayRetry(stream, outcome, number, course.sent))) return { reason: 'fatal', error }
-    if (attempt >= settings.attempts) return { reason: 'fatal', error: exhausted(attempt, error) }
-    attempt++
-    const delay = backoff({
-      failures: Math.max(1, attempt - 1),
-      base,
-      max: settings.max,
-      retryAfter: outcome.after,
-      random: Math.random(),
-    })
-    onStatus({ state: 'connecting', attempt, retryAt: Date.now() + delay, error })
+    const { error, after = 0 } = outcome
+    if (!(await mayRetry(stream, outcome, attempt))) return { reason: 'fatal', error }
+    if (number >= settings.attempts) return { reason: 'fatal', error: exhausted(number, error) }
+    number++
+    const delay = backoff({ failures: Math.max(1, number - 1), base, max: settings.max, retryAfter: after, random: Math.random() })
+    onStatus({ state: 'connecting', attempt: number, retryAt: Date.now() + delay, error })
     // A listener of the status may have closed the subscriber here, too.
     if (signal.aborted) break
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, course.back ? 0 : delay)
-      wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
+      wake = resolve
+      timer = setTimeout(resolve, attempt.back ? 0 : delay)
     })
+    clearTimeout(timer)
   }
   return { reason: 'aborted' }
 }
 
-function newCourse(): Course {
-  return { sent: false, opened: 0, heard: 0, heartbeat: Infinity, healthy: false, slept: false, left: false, back: false }
+function newAttempt(number: number): Attempt {
+  const controller = new AbortController()
+  return {
+    number,
+    controller,
+    sent: false,
+    opened: 0,
+    heard: 0,
+    heartbeat: Infinity,
+    healthy: false,
+    slept: false,
+    left: false,
+    back: false,
+  }
 }
 
 /** Lets the application renew what it sends; when it cannot, that is a failed attempt like any other. */
@@ -113,13 +122,13 @@ async function renew(onUnauthorized: (error: EventwireError) => void | Promise<v
 }
 
 /** Whether another attempt follows a failure. */
-async function mayRetry({ options, sink, position }: Stream, { kind, error }: Failure, attempt: number, sent: boolean): Promise<boolean> {
+async function mayRetry({ options, sink, position }: Stream, { kind, error }: Failure, { number, sent }: Attempt): Promise<boolean> {
   const lastEventId = position.received
   // A POST that was sent may have been carried out.
   const repeatable = methodOf(options) === 'GET' || options.idempotent || lastEventId !== '' || !sent
   let retry = kind === 'retry' && repeatable
   try {
-    retry = (await options.shouldRetry?.(error, { attempt, lastEventId, retry })) ?? retry
+    retry = (await options.shouldRetry?.(error, { attempt: number, lastEventId, retry })) ?? retry
   } catch (cause) {
     sink.onError(hookFailed('shouldRetry', cause))
   }

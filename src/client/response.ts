@@ -6,7 +6,7 @@ const EXCERPT_BYTES = 1_024
 /** How an attempt to connect came to its end. */
 export type Outcome =
   /** Nothing more will come for this client. */
-  { readonly kind: 'ended' } | Failure
+  { readonly kind: 'ended'; readonly error?: undefined } | Failure
 
 /** An attempt, or a stream, that failed. */
 export interface Failure {
@@ -23,9 +23,12 @@ export type Body = ReadableStreamDefaultReader<Uint8Array>
 /** Whether a response is an open stream: 200 and the right content type, nothing less. */
 export function isStream({ status, headers }: Response): boolean {
   // Of several values, as proxies make them, the last counts that is a type (Fetch, "extract a MIME type").
-  const values = headers.get('content-type')?.match(/([^",]|"[^"]*"?)+/g) ?? []
-  const types = values.flatMap((value) => /^\s*([^\s;/*]+\/[^\s;/]+)\s*(;|$)/.exec(value)?.[1] ?? [])
-  return status === 200 && types.at(-1)?.toLowerCase() === 'text/event-stream'
+  const values = headers
+    .get('content-type')
+    ?.replace(/"[^"]*"?/g, '')
+    .split(',')
+  const type = values?.findLast((value) => /^\s*[^\s;/*]+\/[^\s;/]+\s*(;|$)/.test(value))
+  return status === 200 && /^\s*text\/event-stream\s*(;|$)/i.test(type ?? '')
 }
 
 /** The table of what each response means that is no stream. Its body is read no further than an excerpt. */

@@ -29,18 +29,19 @@ export function createSink({ payloads, queue, position, limit, onReady, onError 
     onMessage(message) {
       const { event, id } = message
       const end = payloads.end(message)
-      const wanted = end !== 'mark' && payloads.has(event)
+      // A mark stands for no event.
+      const wanted = typeof end !== 'object' && payloads.has(event)
       if (wanted && limit !== undefined && queue.full()) return { kind: 'fatal', error: overflown(limit) }
       position.receive(id)
-      queue.push(wanted ? { id, message } : { id })
+      queue.push(id, wanted ? message : undefined)
       if (event === 'error') onError(serverError(message))
-      return end && { kind: 'ended' }
+      return end === undefined ? undefined : { kind: 'ended' }
     },
     onCursor(id) {
       position.receive(id)
-      queue.push({ id })
+      queue.push(id)
     },
-    onGap: (gap) => queue.push({ id: position.received, gap }),
+    onGap: (gap) => queue.push(position.received, undefined, gap),
     onEnd: (url) => (payloads.ends() ? { kind: 'fatal', error: interrupted(url) } : { kind: 'ended' }),
   }
 }

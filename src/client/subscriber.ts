@@ -1,7 +1,7 @@
 import { isContract, type Contract, type EventData, type EventName, type EventOf } from '../contract.ts'
 import { EventwireError, guard, messageOf, type ErrorDetails } from '../errors.ts'
 import type { Gap } from '../wire/control.ts'
-import { stalled } from './errors.ts'
+import { hookFailed, stalled } from './errors.ts'
 import { iterate } from './iterate.ts'
 import { assertFunction, createListeners } from './listeners.ts'
 import { settle, type Source, type SubscriberOptions } from './options.ts'
@@ -33,21 +33,25 @@ export interface Subscriber<C extends Contract> extends AsyncIterable<EventOf<C>
    * The events of one name as a loop takes them, `for await (const { data } of stream.events('price'))`; all events without a name.
    * The loop sets its own pace; `break` leaves it and nothing else. It ends with the stream, and throws the fault that closed it.
    *
-   * @throws EventwireError `unknown-event`, at the first step, for a name that the contract does not have.
+   * @throws EventwireError `unknown-event` for a name that the contract does not have.
    */
   events<N extends EventName<C> = EventName<C>>(event?: N): AsyncIterableIterator<EventOf<C, N>, undefined>
   /** All events as a web stream, read only as fast as it is read itself. To cancel it leaves the subscriber open. */
   toReadableStream(): ReadableStream<EventOf<C>>
   /** Calls `listener` whenever `status` changes. Gives a function that removes it. */
   onStatus(listener: (status: Status) => unknown): () => void
-  /** Calls `listener` when events may have been lost, in its place among the events. Gives a function that removes it. */
+  /** Calls `listener` when events may have been lost, once, as soon as one of the handlers has come to that place. Gives a function that removes it. */
   onGap(listener: (gap: Gap) => unknown): () => void
-  /** Calls `listener` for invalid payloads, handlers that throw, and the fault that closed the stream. Without one they go to `console.error`. Gives a function that removes it. */
+  /**
+   * Calls `listener` for what is wrong: invalid payloads, handlers and listeners that throw or do not finish, hooks that fail
+   * beside the stream, streams that are held back, what a server says in an event named `error`, and the fault that closed the
+   * stream. Without one they go to `console.error`. Gives a function that removes it.
+   */
   onError(listener: (error: EventwireError) => unknown): () => void
   readonly status: Status
   /** The cursor: the id of the last event that all handlers have finished with, and all before it. `''` when there is none. */
   readonly lastEventId: string
-  /** Resolves when the stream is over for good and its last event handled. Never rejects. */
+  /** Resolves when the stream is over for good and its last event handled; after `close()` at once, without those under way. Never rejects. */
   readonly closed: Promise<Closed>
   /** Closes the stream for good. */
   close(): void
@@ -89,11 +93,11 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
   const statusListeners = createListeners<Status>()
   const gapListeners = createListeners<Gap>()
   const errorListeners = createListeners<EventwireError>()
-  const endListeners = createListeners<Closed>()
   const closing = new AbortController()
   const closed = Promise.withResolvers<Closed>()
   let status: Status = { state: 'connecting', attempt: 1 }
   let started = false
+  let looping = false
 
   const report = (error: EventwireError): void => {
     if (!errorListeners.tell(error, console.error)) console.error(error)
@@ -138,45 +142,36 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
   })
 
   const finish = (end: Closed): void => {
+    queue.end(end)
     if (status.state === 'closed') return
     closing.abort()
-    // What waits for a handler is kept for one that comes late, unless the application wants no more.
-    if (end.reason === 'aborted') queue.stop()
     signal?.removeEventListener('abort', close)
-    closed.resolve(end)
     setStatus({ state: 'closed', ...end })
     // A loop throws the fault: then it need not be on the console too.
-    const thrown = endListeners.tell(end, console.error)
-    if (end.error && !errorListeners.tell(end.error, console.error) && !thrown) console.error(end.error)
+    if (end.error && !errorListeners.tell(end.error, console.error) && !looping) console.error(end.error)
+    void queue.idle().then(() => closed.resolve(end))
   }
   const close = (): void => finish({ reason: 'aborted' })
 
   const start = async (): Promise<void> => {
     const stream = { url, options, settings, trace, sink, position, signal: closing.signal, onStatus: setStatus }
-    const end = await share(stream, keepConnected)
-    // What was received before the end is handled before it, too.
-    await queue.idle()
-    finish(end)
+    try {
+      finish(await share(stream, keepConnected))
+    } catch (cause) {
+      finish({ reason: 'fatal', error: hookFailed('share', cause) })
+    }
   }
-  const consume = (event: string | undefined, handler: Handler): (() => void) => {
-    if (status.state === 'closed' && status.reason === 'aborted') return () => {}
-    const remove = queue.add(event, handler)
+  const consume = (event: string | undefined, handler: Handler, onEnd?: (end: Closed) => void): (() => void) => {
+    if (status.state === 'closed' && status.reason === 'aborted') {
+      onEnd?.(status)
+      return () => {}
+    }
+    const remove = queue.add(event, handler, onEnd)
     if (!started && status.state !== 'closed') {
       started = true
       void start()
     }
     return remove
-  }
-
-  /** Calls back when the stream is over and its last event handled; gives the function that calls it off. */
-  const onEnd = (listener: (end: Closed) => void): (() => void) => {
-    const off = endListeners.add(listener)
-    if (status.state === 'closed')
-      void closed.promise.then(async (end) => {
-        await queue.idle()
-        endListeners.tell(end, console.error)
-      })
-    return off
   }
 
   const known = (event: string): string => {
@@ -195,8 +190,13 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
     return consume(event, (delivery) => handler(delivery.data, delivery as EventOf<C, N>))
   }
 
-  const events = <N extends EventName<C>>(event?: N): AsyncIterableIterator<EventOf<C, N>, undefined> =>
-    iterate({ add: (handler) => consume(event && known(event), handler), onEnd }) as AsyncIterableIterator<EventOf<C, N>, undefined>
+  const events = <N extends EventName<C>>(event?: N): AsyncIterableIterator<EventOf<C, N>, undefined> => {
+    const name = event === undefined ? undefined : known(event)
+    return iterate((handler, onEnd) => {
+      looping = true
+      return consume(name, handler, onEnd)
+    }) as AsyncIterableIterator<EventOf<C, N>, undefined>
+  }
 
   if (signal?.aborted) close()
   else signal?.addEventListener('abort', close)

@@ -243,3 +243,10 @@ test('twenty thousand events that waited for a handler are handed out without gr
   await new Promise(setImmediate)
   expect(heard).toBe(count)
 })
+
+test('a share that fails is a fault of the stream', async () => {
+  const { stream, errors } = subscribe('http://127.0.0.1:1/', { share: () => Promise.reject(new Error('no locks')) })
+  stream.on('message', () => {})
+  expect(await stream.closed).toMatchObject({ reason: 'fatal', error: { code: 'hook-failed', message: 'share failed: no locks' } })
+  expect(errors).toHaveLength(1)
+})

@@ -54,10 +54,35 @@ test('several loops go each at its own pace, and break leaves only its own', asy
   expect(stream.status.state).toBe('open')
 })
 
-test('a loop over an event that the contract does not have says so at its first step', async () => {
+test('a loop over an event that the contract does not have is refused', () => {
   const { stream } = subscribe('http://127.0.0.1:1/')
-  const loop = (stream.events as (event: string) => AsyncIterableIterator<unknown>)('prise')
-  await expect((async () => loop.next())()).rejects.toMatchObject({ code: 'unknown-event', event: 'prise' })
+  for (const name of ['prise', '']) {
+    const loop = (): unknown => (stream.events as (event: string) => unknown)(name)
+    expect(loop).toThrow(`The contract has no event "${name}"`)
+  }
+})
+
+const END = 'event: $end\ndata: {}\n\n'
+const block = (n: number): string => `id: ${n}\ndata: ${n}\n\n`
+
+test('an iterator that nobody goes on with keeps no other loop from its end', async () => {
+  const { url } = await serveTcp((socket) => socket.write(STREAM_HEAD + block(1) + block(2) + block(3) + END))
+  const { stream } = subscribe(url)
+  const heard: unknown[] = [(await stream.events('message').next()).value?.data]
+  for await (const { data } of stream.events('message')) heard.push(data)
+  expect(heard).toEqual(['1', '2', '3'])
+})
+
+test('a loop within the body of another ends with the stream', async () => {
+  const halted = 'event: halted\ndata: {"symbol":"BTC","reason":"x"}\n\n'
+  const { url } = await serveTcp((socket) => socket.write(STREAM_HEAD + halted + block(1) + block(2) + END))
+  const { stream } = subscribe(url)
+  const heard: unknown[] = []
+  for await (const { event } of stream.events('halted')) {
+    heard.push(event)
+    for await (const { data } of stream.events('message')) heard.push(data)
+  }
+  expect(heard).toEqual(['halted', '1', '2'])
 })
 
 test('a web stream gives all events as fast as it is read, and ends with the stream', async () => {

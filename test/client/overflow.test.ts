@@ -190,3 +190,42 @@ test('with drop-oldest a server is never made to wait, and what is dropped is de
   expect(await heard.reach(4)).toEqual([1, 1_998, 1_999, 2_000])
   expect(gaps.map(({ reason }) => reason)).toEqual(['overflow'])
 })
+
+const GAP = 'event: $gap\ndata: {"reason":"evicted","requested":"x","oldest":""}\n\n'
+
+test('a gap is told as soon as one handler has come to it, and a handler that hangs keeps no other from what follows', async () => {
+  const { url, write } = await scripted()
+  const { stream, gaps } = subscribe(url)
+  stream.on('message', (text) => (text === '1' ? new Promise<void>(() => {}) : undefined))
+  const quick = collector<string>()
+  stream.on('message', quick.take)
+  await write(block(1) + GAP + blocks(2, 50))
+  expect(await quick.reach(50)).toEqual(Array.from({ length: 50 }, (_, i) => String(i + 1)))
+  expect(gaps).toHaveLength(1)
+})
+
+test('drop-oldest: a handler that hangs does not keep a slow one from the newest', async () => {
+  const { url, write } = await scripted()
+  const { stream } = subscribe(url, { overflow: 'drop-oldest', limits: { queue: 3 } })
+  stream.on('message', () => new Promise<void>(() => {}))
+  const slow = collector<string>()
+  const newest = Promise.withResolvers<void>()
+  stream.on('message', async (text) => {
+    slow.take(text)
+    await new Promise(setImmediate)
+    if (text === '200') newest.resolve()
+  })
+  for (let n = 0; n < 20; n++) await write(blocks(n * 10 + 1, n * 10 + 10))
+  await newest.promise
+  expect(slow.items.map(Number)).toEqual(slow.items.map(Number).toSorted((a, b) => a - b))
+})
+
+test('error: the fault is told though a handler hangs', async () => {
+  const { url, write } = await scripted()
+  const { stream, errors, status } = subscribe(url, { limits: { queue: 3 }, overflow: 'error' })
+  const closed = status(({ state }) => state === 'closed')
+  stream.on('message', () => new Promise<void>(() => {}))
+  await write(blocks(1, 10))
+  expect(await closed).toMatchObject({ reason: 'fatal', error: { code: 'overflow' } })
+  expect(errors.map(({ code }) => code)).toEqual(['overflow'])
+})

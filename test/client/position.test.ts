@@ -143,3 +143,32 @@ test('a slow store is written to one at a time, and then with the newest', async
   await begun.reach(2)
   expect(saves).toEqual(['0', '5'])
 })
+
+test('a store that answers when another attempt has asked it again moves no cursor back', async () => {
+  const late = Promise.withResolvers<string>()
+  let loads = 0
+  const { url, attempts } = await serveTcp((socket, attempt) => {
+    if (attempt === 1) socket.write(`${STREAM_HEAD}id: e-11\ndata: a\n\n`)
+    else socket.end('HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n')
+  })
+  const { stream } = subscribe(url, { connectTimeout: 100, cursor: { load: () => (++loads === 1 ? late.promise : 'e-10'), save() {} } })
+  const heard = collector<string>()
+  stream.on('message', heard.take)
+  await heard.reach(1)
+  late.resolve('e-10')
+  await new Promise(setImmediate)
+  expect(stream.lastEventId).toBe('e-11')
+  expect(attempts.map(lastEventId)).toEqual(['e-10'])
+})
+
+test("with 'received', close() is the last that moves the cursor", async () => {
+  const { url } = await serveTcp((socket) => socket.write(STREAM_HEAD + [1, 2, 3, 4].map((n) => `id: e-${n}\ndata: ${n}\n\n`).join('')))
+  const kept = store()
+  const { stream } = subscribe(url, { commit: 'received', cursor: kept })
+  stream.on('message', (text) => {
+    if (text === '2') stream.close()
+  })
+  await stream.closed
+  await new Promise(setImmediate)
+  expect([stream.lastEventId, kept.saved.items.at(-1)]).toEqual(['e-2', 'e-2'])
+})

@@ -80,9 +80,9 @@ async function play(steps: readonly (typeof step extends fc.Arbitrary<infer S> ?
   for (const it of steps) {
     if (it.do === 'push') {
       pushed.push({ id: ++id, event: it.event })
-      queue.push({ id: String(id), message: { event: it.event, data: String(id), id: String(id) } })
-    } else if (it.do === 'gap') queue.push({ id: String(id), gap: { reason: 'epoch', requested: `g${id}`, oldest: '' } })
-    else if (it.do === 'checkpoint') queue.push({ id: String(id) })
+      queue.push(String(id), { event: it.event, data: String(id), id: String(id) })
+    } else if (it.do === 'gap') queue.push(String(id), undefined, { reason: 'epoch', requested: `g${id}`, oldest: '' })
+    else if (it.do === 'checkpoint') queue.push(String(id))
     else if (it.do === 'finish') listeners[it.which]?.finish?.()
     else if (it.do === 'add') add(it.name, it.slow)
     else if (it.do === 'turn') await turn()
@@ -121,5 +121,68 @@ test('with drop-oldest, all that it does not hear lies in a gap that it was told
       expect(order).toHaveLength(gaps)
       expect(commits.at(-1) ?? 0).toBe(id)
     }),
+    { numRuns: 1_000 },
+  ))
+
+const ending = fc.constantFrom('push' as const, 'push' as const, 'gap' as const, 'checkpoint' as const, 'finish' as const, 'turn' as const)
+
+test('after close() nothing is handed out, every loop is told, and the cursor passes nothing that was not handled', () =>
+  fc.assert(
+    fc.asyncProperty(
+      fc.array(ending, { maxLength: 40 }),
+      fc.array(ending, { maxLength: 10 }),
+      fc.boolean(),
+      async (before, after, within) => {
+        const [handled, commits, finishers] = [new Set<number>(), [] as number[], [] as (() => void)[]]
+        let id = 0
+        let closed = false
+        let late = 0
+        let ends = 0
+        const queue = createQueue({
+          limit: 4,
+          dropOldest: false,
+          decode: ({ data }) => (Number(data) % 3 === 0 ? Promise.resolve(data) : data),
+          onInvalid: (error) => expect.fail(String(error)),
+          onHandlerError: (error) => expect.fail(String(error)),
+          onStalled: () => {},
+          onGap: () => {},
+          onCommit: (cursor) => commits.push(Number(cursor)),
+        })
+        const close = (): void => {
+          closed = true
+          queue.end({ reason: 'aborted' })
+        }
+        const run = async (steps: readonly string[]): Promise<void> => {
+          for (const it of steps) {
+            if (it === 'push') queue.push(String(++id), { event: 'a', data: String(id), id: String(id) })
+            else if (it === 'gap') queue.push(String(id), undefined, { reason: 'epoch', requested: '', oldest: '' })
+            else if (it === 'checkpoint') queue.push(String(id))
+            else if (it === 'finish') finishers.shift()?.()
+            else await turn()
+          }
+        }
+        queue.add(
+          undefined,
+          ({ data }) => {
+            const at = Number(data)
+            if (closed) late++
+            if (within && at === 3) close()
+            return new Promise<void>((resolve) => finishers.push(() => (handled.add(at), resolve())))
+          },
+          () => ends++,
+        )
+        await run(before)
+        close()
+        await run(after)
+        while (finishers.length > 0) {
+          finishers.shift()!()
+          await turn()
+        }
+        await queue.idle()
+        expect(late).toBe(0)
+        expect(ends).toBeGreaterThan(0)
+        for (const cursor of commits) expect(cursor === 0 || handled.has(cursor)).toBe(true)
+      },
+    ),
     { numRuns: 1_000 },
   ))

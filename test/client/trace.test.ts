@@ -18,22 +18,7 @@ test('onTrace hears every transition, message and request, in order, with its ti
   const { stream } = subscribe(url, { onTrace: (trace) => traces.push(trace), lastEventId: '0' })
   stream.on('message', () => {})
   await stream.closed
-  const told = traces.map((trace) => {
-    switch (trace.type) {
-      case 'status':
-        return `status ${trace.status.state}${'retryAt' in trace.status ? ' later' : ''}`
-      case 'request':
-        return `request ${trace.url === url} ${trace.lastEventId} ${new Headers(trace.init.headers).get('accept')}`
-      case 'response':
-        return `response ${trace.status}`
-      case 'message':
-        return `message ${trace.message.event}`
-      case 'end':
-        return `end ${trace.error?.code}`
-      case 'commit':
-        return `commit ${trace.lastEventId}`
-    }
-  })
+  const told = traces.map((trace) => `${trace.type} ${detail(trace, url)}`)
   expect(told).toEqual([
     'status connecting',
     'request true 0 text/event-stream',
@@ -70,3 +55,11 @@ test('an onTrace that throws is reported, and disturbs nothing', async () => {
   expect(await heard.reach(1)).toEqual(['a'])
   expect(errors[0]).toMatchObject({ code: 'handler-failed', message: 'onTrace threw: devtools' })
 })
+
+function detail(trace: Trace, url: string): string | undefined {
+  if (trace.type === 'status') return `${trace.status.state}${'retryAt' in trace.status ? ' later' : ''}`
+  if (trace.type === 'request') return `${trace.url === url} ${trace.lastEventId} ${new Headers(trace.init.headers).get('accept')}`
+  if (trace.type === 'response') return String(trace.status)
+  if (trace.type === 'message') return trace.message.event
+  return trace.type === 'end' ? String(trace.error?.code) : trace.lastEventId
+}

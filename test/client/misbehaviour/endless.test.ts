@@ -168,7 +168,6 @@ test.each([
 })
 
 test.each([
-  ['ids alone', `id: ${'x'.repeat(1_000)}\n\n`],
   ['events', `data: ${'x'.repeat(1_000)}\n\n`],
   ['events that nobody listens to', `event: halted\ndata: {"symbol":"${'x'.repeat(1_000)}","reason":""}\n\n`],
   ['gaps', `event: $gap\ndata: {"reason":"overflow","requested":"${'x'.repeat(200)}","oldest":""}\n\n`],
