@@ -103,7 +103,7 @@ export async function connect(stream: Stream, attempt: Attempt): Promise<Outcome
 async function read(
   body: Body,
   { url, init, lastEventId }: PreparedRequest,
-  { settings, trace, sink, onStatus }: Stream,
+  { settings, position, trace, sink, onStatus }: Stream,
   attempt: Attempt,
   watchdog: Watchdog,
 ): Promise<Outcome> {
@@ -157,9 +157,10 @@ async function read(
     if (done) return { kind: 'retry', error: interrupted(url, said) }
     attempt.heard = watchdog.fed()
     longest = Math.max(longest, attempt.heard - since)
-    // What answers a POST may think for long, and cannot be asked again.
-    if (idleTimeout === undefined && init.method === 'GET' && reads >= OBSERVED) watchdog.arm(3 * longest)
     decoder.push(value)
+    // A false alarm must cost nothing: without a cursor, what comes meanwhile would be lost; and a POST may think for long.
+    const harmless = init.method === 'GET' && position.received !== ''
+    if (idleTimeout === undefined && harmless && reads >= OBSERVED) watchdog.arm(3 * longest)
   }
   return outcome
 }

@@ -16,6 +16,13 @@ export function hookFailed(hook: string, cause: unknown): EventwireError {
   return new EventwireError('hook-failed', `${hook} failed: ${messageOf(cause)}`, { cause })
 }
 
+/** A POST has failed that may have been carried out. */
+export function notRepeated(error: EventwireError): EventwireError {
+  const { code, message, status, body } = error
+  const details = { cause: error, ...(status !== undefined && { status }), ...(body !== undefined && { body }) }
+  return new EventwireError(code, `${message} A POST is sent again only with a cursor, or when it is idempotent.`, details)
+}
+
 /** As many attempts in a row have failed as may. */
 export function exhausted(attempts: number, cause: EventwireError): EventwireError {
   return new EventwireError('retries-exhausted', `Gave up after ${attempts} attempts in a row; the last: ${cause.message}`, { cause })

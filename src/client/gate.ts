@@ -17,6 +17,8 @@ export function createGate(patience: number, onLong: () => void): Gate {
     until: (test) =>
       new Promise((resolve) => {
         const timer = setTimeout(onLong, patience)
+        // It reports, and is no reason for a process to stay.
+        timer.unref?.()
         waiting.push(() => {
           if (!test()) return true
           clearTimeout(timer)

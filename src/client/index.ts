@@ -2,7 +2,7 @@ export { createSubscriber, type EventHandler, type Subscriber } from './subscrib
 export type { Closed, Status } from './status.ts'
 export type { AttemptContext, BackoffOptions, RetryContext, Source, SubscriberLimits, SubscriberOptions } from './options.ts'
 export { localCursor, sessionCursor, type CursorStore } from './cursor.ts'
-export { tabs, type TabsOptions } from './share.ts'
+export { tabs, type TabsOptions } from './share/tabs.ts'
 export type { Share } from './reconnect.ts'
 export { latestOf, onDemand, statusOf, type EventStream, type Store } from './store.ts'
 export type { Trace } from './trace.ts'

@@ -34,6 +34,7 @@ export function iterate(add: AddIteration): AsyncIterableIterator<Delivery, unde
     over = true
     error = fault
     leave?.()
+    leave = () => {}
     for (const question of asking.splice(0)) settle(question)
   }
 
@@ -41,8 +42,8 @@ export function iterate(add: AddIteration): AsyncIterableIterator<Delivery, unde
     next() {
       finish()
       const question = Promise.withResolvers<IteratorResult<Delivery, undefined>>()
-      asking.push(question)
       leave ??= add(handler, ({ error: fault }) => end(fault))
+      asking.push(question)
       if (over) end(error)
       return question.promise
     },

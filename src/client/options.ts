@@ -19,13 +19,13 @@ export interface SubscriberOptions {
   /** Default: `POST` when there is a body, `GET` otherwise. */
   method?: 'GET' | 'POST' | undefined
   /** Headers to send, such as `authorization`. Default: none besides `accept: text/event-stream` and `last-event-id`. */
-  headers?: Source<HeadersInit> | undefined
+  headers?: Source<HeadersInit | undefined> | undefined
   /** The body of a POST. Default: none. */
   body?: Source<Exclude<BodyInit, ReadableStream>> | undefined
   /** As in `fetch`. Default: fetch's own, `same-origin`. */
   credentials?: RequestCredentials | undefined
-  /** The fetch to use. Default: the global one. */
-  fetch?: typeof globalThis.fetch | undefined
+  /** The fetch to use; the body of its responses has to be a stream. Default: the global one. */
+  fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined
   /** Closes the subscriber when it aborts. */
   signal?: AbortSignal | undefined
   /** The cursor to begin at: the id of the last event that was handled elsewhere. Default: none, the stream begins with what is new. */
@@ -40,14 +40,15 @@ export interface SubscriberOptions {
   idempotent?: boolean | undefined
   /** How long to wait between attempts. */
   backoff?: BackoffOptions | undefined
-  /** Longest wait for the head of a response. Default: 30,000. */
+  /** Longest wait until a stream is open: for what the application is asked, for the head of the response, and for the body of a refusal. Default: 30,000. */
   connectTimeout?: number | undefined
   /**
    * Longest silence on an open stream before it counts as dead: ms, Infinity for never, or `'auto'`: three heartbeats, as
    * the server announced them; where it announced none, three times the longest silence that there was, and 30 s at least,
-   * once the stream has brought something four times; never for a POST, whose answer may be long in coming. Default: `'auto'`.
+   * once a stream with ids has brought something four times; never for a POST, whose answer may be long in coming. Default: `'auto'`.
    */
   idleTimeout?: number | 'auto' | undefined
+  /** Bounds of what it holds. */
   limits?: SubscriberLimits | undefined
   /**
    * What happens when `limits.queue` events wait to be handled: reading from the socket pauses, the oldest that wait are
@@ -60,7 +61,7 @@ export interface SubscriberOptions {
   shouldRetry?: ((error: EventwireError, context: RetryContext) => boolean | undefined | Promise<boolean | undefined>) | undefined
   /** Shares one connection among the tabs of an origin: `tabs()`. Default: none. */
   share?: Share | undefined
-  /** Hears every request, response, status and message, with its time. For debugging. Default: none. */
+  /** Hears every request, response, status and message, with its time; headers too, and the secrets in them. For debugging. Default: none. */
   onTrace?: ((trace: Trace) => void) | undefined
 }
 

@@ -36,8 +36,11 @@ export interface Queue {
   readonly room: () => Promise<void> | undefined
   /** Resolves when all has been handled but what waits for a handler that is not there. */
   idle(): Promise<void>
-  /** Nothing more comes. After `aborted`, nothing more is handed out: it stays uncommitted, for whoever resumes from the cursor. */
-  end(end: Closed): void
+  /**
+   * Nothing more comes. After `aborted`, nothing more is handed out: it stays uncommitted, for whoever resumes from the cursor.
+   * Gives whether there is an `onEnd` that hears of it.
+   */
+  end(end: Closed): boolean
 }
 
 /** One handler and its place. */
@@ -205,7 +208,9 @@ export function createQueue(options: QueueOptions): Queue {
     end(end) {
       over ??= end
       stopped ||= end.reason === 'aborted'
+      const heard = some(({ onEnd }) => onEnd !== undefined)
       pump()
+      return heard
     },
   }
 }

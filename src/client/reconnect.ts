@@ -2,7 +2,7 @@ import { EventwireError } from '../errors.ts'
 import { backoff } from './backoff.ts'
 import { createBufferingWatch } from './buffering.ts'
 import { connect, type Attempt, type Sink } from './connection.ts'
-import { exhausted, hookFailed } from './errors.ts'
+import { exhausted, hookFailed, notRepeated } from './errors.ts'
 import type { Settings, Source, SubscriberOptions } from './options.ts'
 import { watchPage } from './page.ts'
 import type { Position } from './position.ts'
@@ -79,7 +79,8 @@ export async function keepConnected(stream: Stream): Promise<Closed> {
       if (renewed) continue
     }
     const { error, after = 0 } = outcome
-    if (!(await mayRetry(stream, outcome, attempt))) return { reason: 'fatal', error }
+    const fatal = await refuse(stream, outcome, attempt)
+    if (fatal) return { reason: 'fatal', error: fatal }
     if (number >= settings.attempts) return { reason: 'fatal', error: exhausted(number, error) }
     number++
     const delay = backoff({ failures: Math.max(1, number - 1), base, max: settings.max, retryAfter: after, random: Math.random() })
@@ -121,8 +122,12 @@ async function renew(onUnauthorized: (error: EventwireError) => void | Promise<v
   }
 }
 
-/** Whether another attempt follows a failure. */
-async function mayRetry({ options, sink, position }: Stream, { kind, error }: Failure, { number, sent }: Attempt): Promise<boolean> {
+/** The fault that a failure is when no other attempt follows it. */
+async function refuse(
+  { options, sink, position }: Stream,
+  { kind, error }: Failure,
+  { number, sent }: Attempt,
+): Promise<EventwireError | undefined> {
   const lastEventId = position.received
   // A POST that was sent may have been carried out.
   const repeatable = methodOf(options) === 'GET' || options.idempotent || lastEventId !== '' || !sent
@@ -132,6 +137,6 @@ async function mayRetry({ options, sink, position }: Stream, { kind, error }: Fa
   } catch (cause) {
     sink.onError(hookFailed('shouldRetry', cause))
   }
-  if (!retry && kind === 'retry' && !repeatable) error.message += ' A POST is sent again only with a cursor, or when it is idempotent.'
-  return retry
+  if (retry) return undefined
+  return kind === 'retry' && !repeatable ? notRepeated(error) : error
 }

@@ -20,7 +20,8 @@ export interface SinkParts {
 /** Takes what a stream brings into the queue, and moves the position with it. */
 export function createSink({ payloads, queue, position, limit, onReady, onError }: SinkParts): Sink {
   return {
-    room: queue.room,
+    // What overflows is a fault, and is not waited for.
+    room: limit === undefined ? queue.room : () => undefined,
     onError,
     onReady(ready) {
       payloads.learn(ready)

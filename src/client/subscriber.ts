@@ -97,7 +97,6 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
   const closed = Promise.withResolvers<Closed>()
   let status: Status = { state: 'connecting', attempt: 1 }
   let started = false
-  let looping = false
 
   const report = (error: EventwireError): void => {
     if (!errorListeners.tell(error, console.error)) console.error(error)
@@ -142,13 +141,13 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
   })
 
   const finish = (end: Closed): void => {
-    queue.end(end)
+    const thrown = queue.end(end)
     if (status.state === 'closed') return
     closing.abort()
     signal?.removeEventListener('abort', close)
     setStatus({ state: 'closed', ...end })
     // A loop throws the fault: then it need not be on the console too.
-    if (end.error && !errorListeners.tell(end.error, console.error) && !looping) console.error(end.error)
+    if (end.error && !errorListeners.tell(end.error, console.error) && !thrown) console.error(end.error)
     void queue.idle().then(() => closed.resolve(end))
   }
   const close = (): void => finish({ reason: 'aborted' })
@@ -192,10 +191,7 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
 
   const events = <N extends EventName<C>>(event?: N): AsyncIterableIterator<EventOf<C, N>, undefined> => {
     const name = event === undefined ? undefined : known(event)
-    return iterate((handler, onEnd) => {
-      looping = true
-      return consume(name, handler, onEnd)
-    }) as AsyncIterableIterator<EventOf<C, N>, undefined>
+    return iterate((handler, onEnd) => consume(name, handler, onEnd)) as AsyncIterableIterator<EventOf<C, N>, undefined>
   }
 
   if (signal?.aborted) close()

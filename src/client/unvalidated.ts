@@ -21,6 +21,8 @@ type AsJson<T> = unknown extends T
           ? never
           : T extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
             ? Record<string, never>
-            : T extends object
+            : T extends readonly unknown[]
               ? { [K in keyof T]: AsJson<T[K]> }
-              : T
+              : T extends object
+                ? { [K in keyof T as T[K] extends symbol | ((...args: never) => unknown) ? never : K]: AsJson<T[K]> }
+                : T

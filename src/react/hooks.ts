@@ -18,8 +18,8 @@ const UNVALIDATED = {}
  * the first of them is mounted, connects when the first handler arrives (`useEvent`, `useLatest`, `stream.on`), and is
  * closed a second after the last of them was unmounted. Nothing happens on the server, and nothing while rendering.
  *
- * Functions among the options, `headers` and `body` are those of the latest render. The others count when the stream is
- * made; another `key` makes another.
+ * Which options there are counts when the stream is made; another `key` makes another. Functions among them, `headers` and
+ * `body` are those of the latest render.
  *
  * Give the contract, or only its type: `useSubscriber<typeof events>(url)`, as with `createSubscriber`.
  *

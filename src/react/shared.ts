@@ -85,17 +85,16 @@ export function share<C extends Contract>({ owner, url, key, create }: Terms<C>)
  * is asked for anew at each attempt, are looked up among the latest when they are called for.
  */
 function live<C extends Contract>(slot: Slot<C>): SubscriberOptions {
-  const { key: _key, ...options } = slot.options
-  const entries = Object.entries(options).map(([option, value]: [string, unknown]) => {
-    if (value === undefined || (typeof value !== 'function' && !ASKED.has(option))) return [option, value]
-    return [
-      option,
-      (...args: unknown[]): unknown => {
-        const now = (slot.options as Record<string, unknown>)[option]
-        return typeof now === 'function' ? (now as (...args: unknown[]) => unknown)(...args) : now
-      },
-    ]
-  })
+  const { key: _key, ...given } = slot.options
+  const latest = (option: string, first: unknown, args: unknown[]): unknown => {
+    const now = (slot.options as Record<string, unknown>)[option] ?? first
+    return typeof now === 'function' ? (now as (...args: unknown[]) => unknown)(...args) : now
+  }
+  const entries = Object.entries(given).map(([option, value]: [string, unknown]) =>
+    value === undefined || (typeof value !== 'function' && !ASKED.has(option))
+      ? [option, value]
+      : [option, (...args: unknown[]): unknown => latest(option, value, args)],
+  )
   // Each option is still of its kind: a function for a function, and one that gives the value for the value.
   return Object.fromEntries(entries) as SubscriberOptions
 }

@@ -24,8 +24,9 @@ export interface Ready {
  * - `evicted`: the log no longer holds what followed it
  * - `epoch`: it belongs to another incarnation of the log
  * - `ahead`: it lies beyond the log's newest event
- * - `malformed`: it is no cursor of this server
- * - `overflow`: the connection read so slowly that the log has dropped what it had yet to read
+ * - `malformed`: it is no cursor of this server; or, from the client itself, no header can carry it
+ * - `overflow`: the connection read so slowly that the log has dropped what it had yet to read; or, from the client itself, its handlers
+ *   were so slow that its queue has
  * - `superseded`: the connection read slowly, and of the events that followed only the newest of each key are sent
  */
 export type GapReason = 'evicted' | 'epoch' | 'ahead' | 'malformed' | 'overflow' | 'superseded'

@@ -79,7 +79,7 @@ describe('a stream that announces no heartbeats', () => {
     ['three times its longest pause, the first included', [40, 1, 1, 1], 120],
     ['three times its longest pause, be it a late one', [1, 1, 1, 1, 25, 1], 75],
   ])('is dead after a silence of %s', async (_, pauses, limit) => {
-    const { stream, send, pass } = await still()
+    const { stream, send, pass } = await still({ lastEventId: '1' })
     for (const pause of pauses) {
       await pass(pause * 1_000)
       await send(HEARTBEAT)
@@ -90,8 +90,15 @@ describe('a stream that announces no heartbeats', () => {
     expect(stream.status).toMatchObject(DEAD)
   })
 
-  test('is not dead before it has brought something four times, be it silent for a day', async () => {
+  test('is never dead without a cursor: what it brings while it is asked again would be lost', async () => {
     const { stream, attempts, send, pass } = await still()
+    for (let reads = 1; reads <= 10; reads++) await send('data: without an id\n\n')
+    await pass(86_400_000)
+    expect([stream.status, attempts()]).toMatchObject([OPEN, 1])
+  })
+
+  test('is not dead before it has brought something four times, be it silent for a day', async () => {
+    const { stream, attempts, send, pass } = await still({ lastEventId: '1' })
     for (let reads = 1; reads <= 3; reads++) await send(HEARTBEAT)
     await pass(86_400_000)
     expect([stream.status, attempts()]).toMatchObject([OPEN, 1])

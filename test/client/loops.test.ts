@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { createSubscriber } from 'eventwire/client'
 import { serveEmitter } from '../support/emitter.ts'
-import { price } from '../support/market.ts'
+import { market, price } from '../support/market.ts'
 import { response, serveTcp, STREAM_HEAD } from '../support/serve.ts'
 import { collector, subscribe } from '../support/subscribe.ts'
 
@@ -121,4 +122,29 @@ test('events pipe through the transforms of the web', async () => {
   const all: string[] = []
   for await (const text of stream.toReadableStream().pipeThrough(upper)) all.push(text)
   expect(all).toEqual(['A', 'B'])
+})
+
+test('a loop that was left long ago does not swallow the fault: it goes to the console', async () => {
+  const printed = collector<unknown>()
+  const { error } = console
+  console.error = printed.take
+  onTestFinished(() => void (console.error = error))
+  const { url } = await serveTcp((socket, attempt) =>
+    attempt === 1 ? socket.end(`${STREAM_HEAD}${block(1)}`) : socket.end(response('404 Not Found')),
+  )
+  const stream = createSubscriber(market, url, { backoff: { base: 1, max: 1 } })
+  for await (const { data } of stream.events('message')) {
+    expect(data).toBe('1')
+    break
+  }
+  expect((await printed.reach(1))[0]).toMatchObject({ code: 'bad-status', status: 404 })
+})
+
+test('an iterator that was returned from asks for nothing more', async () => {
+  const { url, attempts } = await serveTcp((socket) => socket.write(STREAM_HEAD))
+  const iterator = subscribe(url).stream.events('message')
+  await iterator.return!()
+  expect(await iterator.next()).toEqual({ done: true, value: undefined })
+  await new Promise(setImmediate)
+  expect(attempts).toEqual([])
 })

@@ -229,3 +229,16 @@ test('error: the fault is told though a handler hangs', async () => {
   expect(await closed).toMatchObject({ reason: 'fatal', error: { code: 'overflow' } })
   expect(errors.map(({ code }) => code)).toEqual(['overflow'])
 })
+
+test('error: events that come one by one overflow too', async () => {
+  const { url, emitter, connected } = await serveEmitter()
+  const { stream, status } = subscribe(url, { limits: { queue: 10 }, overflow: 'error' })
+  const closed = status(({ state }) => state === 'closed')
+  stream.on('message', () => new Promise<void>(() => {}))
+  await connected(1)
+  for (let n = 0; n < 50; n++) {
+    await emitter.emit('message', String(n))
+    await new Promise(setImmediate)
+  }
+  expect(await closed).toMatchObject({ reason: 'fatal', error: { code: 'overflow' } })
+})

@@ -260,7 +260,7 @@ test('uses the fetch that it is given', async () => {
   const asked: string[] = []
   const stream = createSubscriber(market, '/anywhere', {
     fetch: async (input, init) => {
-      asked.push(`${input as string} ${new Headers(init?.headers).get('accept')}`)
+      asked.push(`${input} ${new Headers(init?.headers).get('accept')}`)
       return new Response('data: hi\n\nevent: $end\ndata: {}\n\n', { headers: { 'content-type': 'text/event-stream' } })
     },
   })

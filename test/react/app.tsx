@@ -1,4 +1,5 @@
 import { Activity, Fragment, StrictMode, Suspense, use, useEffect, type ReactNode } from 'react'
+import { flushSync } from 'react-dom'
 import { createRoot, hydrateRoot } from 'react-dom/client'
 import { useEvent, useLatest, useStatus, useSubscriber } from 'eventwire/react'
 import { market } from '../support/market.ts'
@@ -89,9 +90,10 @@ if (root) {
     const hydrated = hydrateRoot(root, <App {...(first as View)} />, {
       onRecoverableError: (error) => notes.push(`recovered ${String(error)}`),
     })
-    app.show = (view) => hydrated.render(<App {...view} />)
+    app.show = (view) => flushSync(() => hydrated.render(<App {...view} />))
   } else {
     const created = createRoot(root)
-    app.show = (view) => created.render(<App {...view} />)
+    // At once: a test goes on when it is shown.
+    app.show = (view) => flushSync(() => created.render(<App {...view} />))
   }
 }

@@ -71,6 +71,7 @@ describe.each(WAYS)('with %s', (_, listener) => {
       made++
       yield progress(50)
       yield progress(100)
+      yield { event: 'done', data: { total: 2 } }
     })
     const stream = createSubscriber(job, url, { backoff: { base: 1, max: 1 } })
     const heard: number[] = []
@@ -251,11 +252,22 @@ describe.each(WAYS)('with %s', (_, listener) => {
     await returned.promise
   })
 
+  test('a generator that returns without a terminal event of its contract has not completed the stream', async () => {
+    const { url } = await open(function* () {
+      yield progress(50)
+    })
+    const stream = createSubscriber(job, url)
+    stream.on('progress', () => {})
+    stream.onError(() => {})
+    expect(await stream.closed).toMatchObject({ reason: 'fatal', error: { code: 'interrupted' } })
+  })
+
   test('an error ends the stream, onError hears it, and the client tries again', async () => {
     let made = 0
     const { url, errors } = await open(async function* () {
       yield progress(1)
       if (made++ === 0) throw new Error('no database')
+      yield { event: 'done', data: { total: 1 } }
     })
     const cut = await listen(url)
     await cut.ended

@@ -2,12 +2,12 @@ import { setTimeout } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
 import { tabs as sharing } from 'eventwire/client'
 import { memoryLog } from 'eventwire/server'
-import { missingChromium } from '../support/chromium.ts'
-import { serveEmitter } from '../support/emitter.ts'
-import { price } from '../support/market.ts'
-import { seeded } from '../support/random.ts'
-import { subscribe } from '../support/subscribe.ts'
-import { openSite, quitBrowser, type Refusal, type Site, type Tab } from './share/tabs.ts'
+import { missingChromium } from '../../support/chromium.ts'
+import { serveEmitter } from '../../support/emitter.ts'
+import { price } from '../../support/market.ts'
+import { seeded } from '../../support/random.ts'
+import { subscribe } from '../../support/subscribe.ts'
+import { openSite, quitBrowser, type Refusal, type Site, type Tab } from './tabs.ts'
 
 const browser = test.skipIf(missingChromium)
 afterAll(quitBrowser)
@@ -228,12 +228,12 @@ browser.for(['leads', 'follows'])('a tab that %s is so slow that it hears of a g
   expect(site.made).toHaveLength(1)
 })
 
-browser('where all tabs are slow, so is the server, and nothing is lost', async () => {
-  const slow = Promise.withResolvers<void>()
-  const site = await openSite({ heartbeat: 200, onSlow: () => slow.resolve() })
+browser('where all tabs are slow, the one that leads reads no faster than the fastest, which loses nothing', async () => {
+  const site = await openSite()
   const tabs = await site.openAll(['a', 'b'], { held: true, queue: 10 })
   for (const usd of numbers(1, 1_500)) await site.emitter.emit('price', price(usd, 'x'.repeat(32_000)))
-  await slow.promise
+  // How much the browser itself takes on the way differs from run to run, so the server need not see it.
+  await standstill(() => site.emitter.stats().lag)
   for (const tab of tabs) await tab.page.evaluate(() => window.tab.release())
   for (const tab of tabs) await tab.hears(1_500)
   expect(ranges((await tabs[0]!.notes()).usd)).toBe('1-1500')
@@ -363,3 +363,12 @@ browser('whatever becomes of tabs, those that live hear everything once', async 
   for (const tab of tabs) await expectExact(tab, (await tab.notes()).usd[0]!, last)
   await site.until(() => site.connections.size === 1)
 })
+
+/** Looks until a number has been the same for half a second. */
+async function standstill(look: () => number): Promise<void> {
+  for (let still = 0, before = -1; ; before = look()) {
+    still = look() === before ? still + 1 : 0
+    if (still === 10) return
+    await setTimeout(50)
+  }
+}

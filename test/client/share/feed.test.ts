@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { createPosition } from '../../src/client/position.ts'
-import { settle } from '../../src/client/options.ts'
-import { Recent, type Item } from '../../src/client/recent.ts'
-import type { Stream } from '../../src/client/reconnect.ts'
-import { createFeed, type Feed } from '../../src/client/share-feed.ts'
-import type { Closed } from '../../src/client/status.ts'
+import { createPosition } from '../../../src/client/position.ts'
+import { settle } from '../../../src/client/options.ts'
+import { Recent, type Item } from '../../../src/client/share/recent.ts'
+import type { Stream } from '../../../src/client/reconnect.ts'
+import { createFeed, type Feed } from '../../../src/client/share/feed.ts'
+import type { Closed } from '../../../src/client/status.ts'
 
 /** A feed, and what its stream has been told: ids of events, `(id)` of checkpoints, and gaps. */
 interface Fed {

@@ -1,7 +1,7 @@
-import type { Gap } from '../wire/control.ts'
-import type { DecodedMessage } from '../wire/decode.ts'
-import type { Posted } from './share-message.ts'
-import type { Closed } from './status.ts'
+import type { Gap } from '../../wire/control.ts'
+import type { DecodedMessage } from '../../wire/decode.ts'
+import type { Posted } from './message.ts'
+import type { Closed } from '../status.ts'
 
 /** One thing that a shared stream brought: an event, a gap, its end, or, with none of them, a checkpoint. */
 export interface Item {

@@ -1,7 +1,7 @@
 import type { Recent } from './recent.ts'
-import type { Share, Stream } from './reconnect.ts'
-import type { Feed } from './share-feed.ts'
-import type { Answer, Piece, Place } from './share-message.ts'
+import type { Share, Stream } from '../reconnect.ts'
+import type { Feed } from './feed.ts'
+import type { Answer, Piece, Place } from './message.ts'
 
 /** One who shares a stream: mostly a tab, or one of several subscribers in it. */
 export interface Tab {

@@ -1,8 +1,8 @@
-import { elect } from './share-election.ts'
-import { follow } from './share-follower.ts'
-import { lead, type Leader } from './share-leader.ts'
-import type { Message } from './share-message.ts'
-import { answer, type Tab } from './share-tab.ts'
+import { elect } from './election.ts'
+import { follow } from './follower.ts'
+import { lead, type Leader } from './leader.ts'
+import type { Message } from './message.ts'
+import { answer, type Tab } from './tab.ts'
 
 /** A tab's part in sharing a stream. */
 export interface Part {

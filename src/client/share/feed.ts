@@ -1,10 +1,10 @@
-import type { Gap, Ready } from '../wire/control.ts'
-import type { DecodedMessage } from '../wire/decode.ts'
+import type { Gap, Ready } from '../../wire/control.ts'
+import type { DecodedMessage } from '../../wire/decode.ts'
 import type { Item, Recent } from './recent.ts'
-import type { Share, Stream } from './reconnect.ts'
-import type { Outcome } from './response.ts'
-import { unpack } from './share-message.ts'
-import type { Closed, Status } from './status.ts'
+import type { Share, Stream } from '../reconnect.ts'
+import type { Outcome } from '../response.ts'
+import { unpack } from './message.ts'
+import type { Closed, Status } from '../status.ts'
 
 /** Feeds a tab's own stream from what all tabs have heard. */
 export interface Feed {

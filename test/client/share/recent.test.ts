@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Recent, type Item } from '../../src/client/recent.ts'
+import { Recent, type Item } from '../../../src/client/share/recent.ts'
 
 function event(id: string, data = ''): Item {
   return { id, message: { event: 'message', data, id } }

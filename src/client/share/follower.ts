@@ -1,6 +1,6 @@
-import { unpack, type Fault, type Message, type News } from './share-message.ts'
-import { placeOf, take, type Tab } from './share-tab.ts'
-import type { Status } from './status.ts'
+import { unpack, type Fault, type Message, type News } from './message.ts'
+import { placeOf, take, type Tab } from './tab.ts'
+import type { Status } from '../status.ts'
 
 /** One who hears from a leader. */
 export interface Follower {

@@ -1,12 +1,12 @@
-import { EventwireError } from '../errors.ts'
-import { backoff } from './backoff.ts'
-import { hookFailed } from './errors.ts'
+import { EventwireError } from '../../errors.ts'
+import { backoff } from '../backoff.ts'
+import { hookFailed } from '../errors.ts'
 import { Recent } from './recent.ts'
-import type { Share, Stream } from './reconnect.ts'
-import { createFeed } from './share-feed.ts'
-import { takePart, type Part } from './share-part.ts'
-import type { Tab } from './share-tab.ts'
-import type { Closed } from './status.ts'
+import type { Share, Stream } from '../reconnect.ts'
+import { createFeed } from './feed.ts'
+import { takePart, type Part } from './part.ts'
+import type { Tab } from './tab.ts'
+import type { Closed } from '../status.ts'
 
 /** Options of {@link tabs}. */
 export interface TabsOptions {

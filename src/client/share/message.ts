@@ -1,7 +1,7 @@
-import { EventwireError, type ErrorCode, type ErrorDetails } from '../errors.ts'
-import type { Ready } from '../wire/control.ts'
+import { EventwireError, type ErrorCode, type ErrorDetails } from '../../errors.ts'
+import type { Ready } from '../../wire/control.ts'
 import type { Item } from './recent.ts'
-import type { Status } from './status.ts'
+import type { Status } from '../status.ts'
 
 /** What tabs say to each other. */
 export type Message =

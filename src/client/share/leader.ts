@@ -1,11 +1,11 @@
-import type { Ready } from '../wire/control.ts'
-import { MAX_DELAY } from '../wire/decode.ts'
-import { createGate } from './gate.ts'
+import type { Ready } from '../../wire/control.ts'
+import { MAX_DELAY } from '../../wire/decode.ts'
+import { createGate } from '../gate.ts'
 import type { Item } from './recent.ts'
-import type { Stream } from './reconnect.ts'
-import { pack, type Message, type Notice, type Piece } from './share-message.ts'
-import { answer, isNext, placeOf, take, type Tab } from './share-tab.ts'
-import type { Status } from './status.ts'
+import type { Stream } from '../reconnect.ts'
+import { pack, type Message, type Notice, type Piece } from './message.ts'
+import { answer, isNext, placeOf, take, type Tab } from './tab.ts'
+import type { Status } from '../status.ts'
 
 /** The one who holds the connection. */
 export interface Leader {
