@@ -1,24 +1,13 @@
-import type { Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import * as z from 'zod'
 import { defineEvents } from 'eventwire'
 import { createSubscriber } from 'eventwire/client'
-import { serveTcp, STREAM_HEAD } from '../support/serve.ts'
+import { scripted } from '../support/serve.ts'
 import { collector, subscribe } from '../support/subscribe.ts'
 
 const block = (n: number): string => `id: e-${n}\ndata: ${n}\n\n`
 const GAP = 'event: $gap\ndata: {"reason":"overflow","requested":"e-2","oldest":"e-9"}\n\n'
-
-/** A stream whose bytes the test writes. */
-async function scripted(): Promise<{ url: string; write(text: string): Promise<void> }> {
-  const opened = Promise.withResolvers<Socket>()
-  const { url } = await serveTcp((socket) => {
-    socket.write(STREAM_HEAD)
-    opened.resolve(socket)
-  })
-  return { url, write: async (text) => void (await opened.promise).write(text) }
-}
 
 test('does not pass an event that waited for a handler which was removed', async () => {
   const { url, write } = await scripted()

@@ -1,21 +1,10 @@
-import type { Socket } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { serveEmitter } from '../support/emitter.ts'
-import { serveTcp, STREAM_HEAD } from '../support/serve.ts'
+import { scripted, serveTcp, STREAM_HEAD } from '../support/serve.ts'
 import { collector, subscribe } from '../support/subscribe.ts'
 
 const block = (n: number): string => `id: e-${n}\ndata: ${n}\n\n`
 const blocks = (from: number, to: number): string => Array.from({ length: to - from + 1 }, (_, i) => block(from + i)).join('')
-
-/** A stream whose bytes the test writes. */
-async function scripted(): Promise<{ url: string; write(text: string): Promise<void> }> {
-  const opened = Promise.withResolvers<Socket>()
-  const { url } = await serveTcp((socket) => {
-    socket.write(STREAM_HEAD)
-    opened.resolve(socket)
-  })
-  return { url, write: async (text) => void (await opened.promise).write(text) }
-}
 
 test('drop-oldest: a slow handler hears the newest, behind a gap that says what was dropped', async () => {
   const { url, write } = await scripted()

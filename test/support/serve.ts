@@ -54,3 +54,13 @@ export const STREAM_HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r
 export function response(status: string, body = '', headers = ''): string {
   return `HTTP/1.1 ${status}\r\n${headers}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
 }
+
+/** A stream whose bytes the test writes. */
+export async function scripted(): Promise<{ url: string; write(text: string): Promise<void> }> {
+  const opened = Promise.withResolvers<Socket>()
+  const { url } = await serveTcp((socket) => {
+    socket.write(STREAM_HEAD)
+    opened.resolve(socket)
+  })
+  return { url, write: async (text) => void (await opened.promise).write(text) }
+}
