@@ -71,6 +71,34 @@ async function still(options: SubscriberOptions = {}): Promise<Still> {
 const OPEN = { state: 'open' }
 const DEAD = { state: 'connecting', error: { code: 'timeout' } }
 
+describe('a stream that announces heartbeats', () => {
+  test.each([
+    ['an idleTimeout of its own', { idleTimeout: 5_000 }, 1_000, 5_000],
+    ['an idleTimeout that is longer', { idleTimeout: 90_000 }, 15_000, 90_000],
+    ['quick heartbeats: a second at the least', {}, 20, 1_000],
+  ])('is dead after what it has: %s', async (_, options, heartbeat, limit) => {
+    const { stream, send, pass } = await still(options)
+    await send(ready(heartbeat))
+    await pass(limit - 1)
+    expect(stream.status).toMatchObject(OPEN)
+    await pass(1)
+    expect(stream.status).toMatchObject(DEAD)
+  })
+
+  test('counts its failures anew after five seconds of uptime, and not before', async () => {
+    const { stream, statuses, end, pass } = await still()
+    stream.onError(() => {})
+    for (const uptime of [0, 4_500, 5_001]) {
+      await pass(uptime)
+      await end()
+      // The longest that it waits; up to half of that is uptime of the next.
+      await pass(500)
+    }
+    const attempts = statuses.flatMap((it) => ('retryAt' in it ? [(it as { attempt: number }).attempt] : []))
+    expect(attempts).toEqual([2, 3, 1])
+  })
+})
+
 describe('a stream that announces no heartbeats', () => {
   test.each([
     ['30 s after short pauses', [1, 1, 1, 1], 30],

@@ -287,3 +287,11 @@ test('is closed by its signal, before and after it began, and leaves no listener
   expect(await late.stream.closed).toEqual({ reason: 'aborted' })
   expect(attempts).toHaveLength(1)
 })
+
+test('an accept of the application stands: some servers want to read more than one type there', async () => {
+  const { url, attempts } = await serveTcp((socket) => socket.end('HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n'))
+  const { stream } = subscribe(url, { headers: { accept: 'application/json, text/event-stream' } })
+  stream.on('message', () => {})
+  await stream.closed
+  expect(attempts[0]).toMatch(/^accept: application\/json, text\/event-stream\r$/im)
+})
