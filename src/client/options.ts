@@ -105,12 +105,17 @@ export interface Settings {
 }
 
 /** Checks options and fills in defaults. Throws `invalid-option`, which names the option. */
-export function settle({ backoff = {}, limits = {}, connectTimeout, idleTimeout = 'auto', headers }: SubscriberOptions): Settings {
+export function settle(options: SubscriberOptions): Settings {
+  const { backoff = {}, limits = {}, connectTimeout, idleTimeout = 'auto', headers, share } = options
   try {
     if (typeof headers !== 'function') void new Headers(headers)
   } catch (cause) {
     throw new EventwireError('invalid-option', `headers cannot be sent: ${messageOf(cause)}`, { cause })
   }
+  oneOf('overflow', options.overflow, 'pause', 'drop-oldest', 'error')
+  oneOf('commit', options.commit, 'handled', 'received')
+  oneOf('resumeIn', options.resumeIn, 'header', 'query')
+  if (share !== undefined && typeof share !== 'function') throw new EventwireError('invalid-option', 'share is no function; give tabs().')
   return {
     base: positive('backoff.base', backoff.base, 1_000),
     max: positive('backoff.max', backoff.max, 30_000),
@@ -121,6 +126,11 @@ export function settle({ backoff = {}, limits = {}, connectTimeout, idleTimeout 
     idBytes: positive('limits.idBytes', limits.idBytes, 1 << 10),
     queue: positive('limits.queue', limits.queue, 1_000),
   }
+}
+
+function oneOf(option: string, value: string | undefined, ...known: readonly string[]): void {
+  if (value === undefined || known.includes(value)) return
+  throw new EventwireError('invalid-option', `${option} is ${value}; give one of: ${known.join(', ')}.`)
 }
 
 function positive(option: string, value: number | undefined, fallback: number): number {

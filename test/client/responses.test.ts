@@ -236,6 +236,10 @@ test.each([
   ['connectTimeout', { connectTimeout: 0 }],
   ['idleTimeout', { idleTimeout: -5 }],
   ['limits.queue', { limits: { queue: 0 } }],
+  ['overflow', { overflow: 'drop_oldest' as 'pause' }],
+  ['commit', { commit: 'recieved' as 'received' }],
+  ['resumeIn', { resumeIn: 'url' as 'query' }],
+  ['tabs()', { share: true as never }],
   ['headers', { headers: { 'x-name': 'no\nheader' } }],
 ])('refuses a bad option and names it: %s', (name, options) => {
   expect(() => subscribe('http://127.0.0.1:1/', options)).toThrow(name)
