@@ -1,24 +1,22 @@
 import type { GapReason, Ready } from '../wire/control.ts'
 import { encode } from '../wire/encode.ts'
-import { checkpointBlock, COMMENT, gapAt, gapBlock, readyBlock } from './control.ts'
+import { COMMENT, gapBlock, readyBlock } from './control.ts'
 import type { ConnectionRequest } from './connection-request.ts'
-import { formatCursor, locate } from './cursor.ts'
-import type { Fanout, Group } from './fanout.ts'
-import type { Log, LogEntry } from './log.ts'
+import { locate } from './cursor.ts'
+import type { Batch, Fanout, Group } from './fanout.ts'
+import type { Log, LogPage } from './log.ts'
+import { Place } from './place.ts'
 import { whenRoom } from './pump.ts'
 import { join, type Sink, type SinkListener } from './sink.ts'
 import { Transport } from './transport.ts'
 
-/** Most bytes read from the log at once. */
-const PAGE_BYTES = 64 << 10
-
 const utf8 = new TextEncoder()
 
 /**
- * One open stream: a cursor into the log, not a queue.
+ * One open stream: a place in the log, not a queue.
  *
- * - `snapshot`: it is being sent the state of things, and will read from the log at its cursor
- * - `behind`: it reads from the log at its own cursor, as fast as its transport takes it
+ * - `snapshot`: it is being sent the state of things, and will read from the log at its place
+ * - `behind`: it reads from the log at its own pace, as fast as its transport takes it
  * - `live`: it has read to the head, and its group hands it what is new
  * - `ending`: nothing more is written; its transport has yet to let go
  * - `closed`: the transport is gone
@@ -27,15 +25,12 @@ export class StreamConnection implements SinkListener {
   state: 'snapshot' | 'behind' | 'live' | 'ending' | 'closed' = 'behind'
   readonly group: Group
   readonly transport: Transport
-  /** Where it reads on: nothing for it lies between what it has been sent last and this. */
-  cursor = 0
-  /** The last id that the client has been sent, which the cursor may be ahead of; NaN when that is not known. */
-  #told = NaN
-  #epoch = ''
+  readonly #place: Place
   /** It has not kept up with what is live since it was last in step with the log. */
   #slow = false
   /** What has been said of that already. */
-  readonly #said = { slow: false, superseded: false }
+  #saidSlow = false
+  #saidSuperseded = false
   #controller: AbortController | undefined
 
   constructor(
@@ -46,12 +41,12 @@ export class StreamConnection implements SinkListener {
   ) {
     this.transport = new Transport(sink)
     this.group = fanout.add(this, request.topics)
+    this.#place = new Place(log, this.group.topics)
   }
 
   /** How many events of the log the client is behind, of whatever topic. */
   get lag(): number {
-    if (this.state !== 'behind' && this.state !== 'snapshot') return 0
-    return this.#epoch === this.log.epoch ? this.log.head - this.cursor : this.log.head
+    return this.state === 'behind' || this.state === 'snapshot' ? this.#place.lag : 0
   }
 
   /** Aborted when the stream ends. Made when it is first asked for: most connections never are. */
@@ -66,28 +61,28 @@ export class StreamConnection implements SinkListener {
     const { lastEventId, cursorBytes, announced, retry, topics, snapshot } = this.request
     const start = locate(lastEventId, this.log, cursorBytes)
     const withSnapshot = snapshot !== undefined && !start.resumed
-    this.cursor = withSnapshot ? this.log.head : start.after
-    this.#epoch = this.log.epoch
-    const replayed = this.log.count(this.cursor, topics)
-    const ready: Ready = { epoch: this.#epoch, resumed: start.resumed, replayed, ...announced }
+    this.#place.jump(withSnapshot ? this.log.head : start.after)
+    const replayed = this.log.count(this.#place.seq, topics)
+    const ready: Ready = { epoch: this.log.epoch, resumed: start.resumed, replayed, ...announced }
     if (start.resumed) this.fanout.counters.replays++
     const gap = start.gap ? this.#gap(start.gap, lastEventId ?? '') : ''
-    this.#write(readyBlock(ready, retry) + gap + (withSnapshot ? '' : this.#checkpoint()))
+    this.#write(readyBlock(ready, retry) + gap + (withSnapshot ? '' : this.#place.checkpoint()))
     this.request.onOpen()
     // Unless the hook has closed it.
     if (withSnapshot && !this.#over) void this.#sendSnapshot()
     this.#catchUp()
   }
 
-  /** Takes what the group has for all its live connections. `last` is the `seq` of the last event in it. */
-  deliver(bytes: Uint8Array, last: number): void {
-    this.cursor = this.#told = last
+  /** Takes what the group has for all its live connections. */
+  deliver({ bytes, first, last }: Batch): void {
+    if (this.#place.seq >= first) return this.#readTo(last)
+    this.#place.pass(last)
     this.#write(bytes)
   }
 
   /** Sends a block to this client alone, after what was emitted before it. False when it is slow or gone: nothing was sent. */
   send(block: string): boolean {
-    this.fanout.flush(this.group)
+    this.#readTo(this.log.head)
     if (this.#over || this.transport.full) return false
     this.#write(block)
     return true
@@ -95,13 +90,13 @@ export class StreamConnection implements SinkListener {
 
   /** The sign of life: a comment, or a checkpoint when the log has moved on. Ends a connection whose bytes do not leave. */
   beat(stallTimeout: number): void {
-    // A hook may have emitted since the beat began.
-    this.fanout.flush(this.group)
     if (this.transport.full) return this.#beatFull(stallTimeout)
     if (this.state === 'snapshot') return this.#write(COMMENT)
-    if (this.state !== 'live') return
-    const moved = this.#told !== this.log.head
-    this.cursor = this.#told = this.log.head
+    // To a busy group events are on their way, a better sign.
+    if (this.state !== 'live' || this.group.busy) return
+    this.#place.seq = this.log.head
+    const moved = this.#place.untold
+    this.#place.pass(this.log.head)
     this.#write(moved ? this.fanout.checkpoint() : COMMENT)
   }
 
@@ -115,7 +110,7 @@ export class StreamConnection implements SinkListener {
   close(retry?: number, mayFinish = false): void {
     if (this.#over) return
     const full = this.transport.full
-    if (!full) this.fanout.flush(this.group)
+    this.#readTo(this.log.head)
     if (retry !== undefined && !this.transport.full) this.#write(encode({ retry }))
     this.#leave('ending')
     if (full && !mayFinish) this.destroy()
@@ -150,68 +145,70 @@ export class StreamConnection implements SinkListener {
   }
 
   #beatFull(stallTimeout: number): void {
-    const dropped = this.request.slowConsumer === 'disconnect' && this.state === 'behind' && this.#lost() === 'overflow'
+    const dropped = this.request.slowConsumer === 'disconnect' && this.state === 'behind' && this.#place.lost === 'overflow'
     if (dropped || this.transport.stalled(stallTimeout)) return this.destroy()
-    if (this.#over || this.#said.slow) return
-    this.#slow = this.#said.slow = true
+    if (this.#over || this.#saidSlow) return
+    this.#slow = this.#saidSlow = true
     this.request.onSlow()
   }
 
   #catchUp(): void {
     while (this.state === 'behind' && !this.transport.full) {
-      const lost = this.#lost()
+      const lost = this.#place.lost
       if (lost) {
         this.#declareLost(lost)
         continue
       }
-      const page = this.log.read(this.cursor, this.group.topics, PAGE_BYTES)
-      const last = page.at(-1)
-      if (!last) return this.#goLive()
-      if (this.#slow && this.request.slowConsumer === 'latest') this.#deliverLatest(page, last.seq)
-      else this.deliver(join(page), last.seq)
+      const page = this.#place.read(undefined, this.#slow && this.request.slowConsumer === 'latest')
+      if (page) this.#writePage(page)
+      else this.#goLive()
     }
   }
 
-  /** Leaves out what a newer event of the same key replaces. That one is in this page, or follows in the log. */
-  #deliverLatest(page: readonly LogEntry[], last: number): void {
-    const latest: { readonly bytes: Uint8Array }[] = page.filter(({ superseded }) => !superseded)
-    if (latest.length < page.length && !this.#said.superseded) {
-      this.#said.superseded = true
-      latest.unshift({ bytes: utf8.encode(this.#gap('superseded', formatCursor(this.#epoch, this.cursor))) })
+  /** Brings a live connection ahead of its group, to `seq`, or as far as its transport takes it. */
+  #readTo(seq: number): void {
+    while (this.state === 'live' && this.#place.seq < seq) {
+      const page = this.#place.read(seq)
+      if (page) this.#writePage(page)
+      else this.#place.seq = seq
     }
-    if (latest.length > 0) this.deliver(join(latest), last)
-    else this.cursor = last
-    if (page.at(-1)?.superseded) this.#told = NaN
+  }
+
+  /** What a newer event of the same key replaces may be left out. That one is in this page, or follows in the log. */
+  #writePage({ bytes, last, incomplete, lastLeftOut }: LogPage): void {
+    const pieces = [bytes]
+    if (incomplete && !this.#saidSuperseded) {
+      this.#saidSuperseded = true
+      pieces.unshift(utf8.encode(this.#gap('superseded', this.#place.cursor)))
+    }
+    this.#place.pass(last, lastLeftOut)
+    const page = join(pieces)
+    if (page.byteLength > 0) this.#write(page)
   }
 
   #goLive(): void {
-    this.fanout.flush(this.group)
+    this.#place.seq = this.log.head
     this.state = 'live'
-    this.#slow = this.#said.slow = this.#said.superseded = false
+    this.#slow = this.#saidSlow = this.#saidSuperseded = false
     this.group.live.add(this)
   }
 
   #fallBehind(): void {
     this.group.live.delete(this)
     this.state = 'behind'
-    // A live connection has been sent all that is for it: whoever writes to one has flushed its group.
-    if (this.#epoch === this.log.epoch) this.cursor = this.log.head
-  }
-
-  #lost(): GapReason | undefined {
-    if (this.#epoch !== this.log.epoch) return 'epoch'
-    return this.cursor < this.log.oldest - 1 ? 'overflow' : undefined
+    // Else nothing for it lies between its place and the head.
+    if (this.#place.current && !this.group.busy) this.#place.seq = this.log.head
   }
 
   #declareLost(reason: GapReason): void {
-    if (reason === 'overflow' && this.request.slowConsumer === 'disconnect') return this.close()
-    const requested = formatCursor(this.#epoch, this.cursor)
-    this.#said.superseded = false
-    this.#epoch = this.log.epoch
-    this.cursor = this.request.snapshot ? this.log.head : this.log.oldest - 1
+    const { slowConsumer, snapshot } = this.request
+    if (reason === 'overflow' && slowConsumer === 'disconnect') return this.close()
+    const requested = this.#place.cursor
+    this.#saidSuperseded = false
+    this.#place.jump(snapshot ? this.log.head : this.log.oldest - 1)
     const gap = this.#gap(reason, requested)
-    this.#write(this.request.snapshot ? gap : gap + this.#checkpoint())
-    if (this.request.snapshot) void this.#sendSnapshot()
+    this.#write(snapshot ? gap : gap + this.#place.checkpoint())
+    if (snapshot) void this.#sendSnapshot()
   }
 
   /** The checkpoint comes last: a client that was cut in mid-snapshot does not come back as if it had seen all of it. */
@@ -223,22 +220,17 @@ export class StreamConnection implements SinkListener {
     await whenRoom(this.transport, this.signal, () => {
       this.state = 'behind'
       // Else the log has outrun the snapshot, and the next one follows.
-      if (!this.#lost()) this.#write(this.#checkpoint())
+      if (!this.#place.lost) this.#write(this.#place.checkpoint())
       this.#catchUp()
     })
   }
 
-  /** Declares a loss, and that the stream goes on behind the cursor. */
+  /** Declares a loss, and that the stream goes on at its place. */
   #gap(reason: GapReason, requested: string): string {
-    const gap = gapAt(this.log, this.cursor, reason, requested)
+    const gap = this.#place.gap(reason, requested)
     this.fanout.counters.gaps++
     this.request.onGap(gap)
     return gapBlock(gap)
-  }
-
-  #checkpoint(): string {
-    this.#told = this.cursor
-    return checkpointBlock(this.#epoch, this.cursor)
   }
 
   #write(block: Uint8Array | string): void {

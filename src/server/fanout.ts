@@ -2,40 +2,63 @@ import { encodeBytes } from '../wire/encode.ts'
 import type { StreamConnection } from './connection.ts'
 import { formatCursor } from './cursor.ts'
 import { Heartbeat } from './heartbeat.ts'
-import type { Log, LogEntry, LogListener } from './log.ts'
-import { join } from './sink.ts'
+import type { Log, LogListener } from './log.ts'
+import { nextTurn, Slice } from './slice.ts'
 import { createCounters } from './stats.ts'
 import type { Topics } from './topics.ts'
 
-/** A group that has this much to write does not wait for the end of the tick. */
+/** What has this much to write does not wait for the end of the tick. */
 const FLUSH_BYTES = 256 << 10
+
+/** Most bytes of one batch. */
+const BATCH_BYTES = 64 << 10
 
 /** Not a topic, so that a topic named `*` is one like any other. */
 const EVERY_TOPIC = Symbol('every topic')
 
-// Where there is no setImmediate (Workers, browsers) a timer of 0 ms is the next tick too.
-const nextTick: (run: () => void) => unknown = globalThis.setImmediate ?? ((run: () => void) => setTimeout(run, 0))
-
 /** Connections with the same topics, which share the bytes of every write. */
-export interface Group {
-  readonly topics: Topics
+export class Group {
   /** The connections that have read to the head: they are handed what is new. */
-  readonly live: Set<StreamConnection>
+  readonly live = new Set<StreamConnection>()
   /** How many connections it has, live or not. */
-  size: number
-  /** What its live connections have yet to be sent in this tick. */
-  pending: LogEntry[]
-  pendingBytes: number
+  size = 0
+  /** The events that its live connections have yet to be handed, by `seq`. */
+  pending: number[] = []
+  pendingBytes = 0
+  /** The batch that is being handed to them. */
+  batch: Batch | undefined
+
+  constructor(readonly topics: Topics) {}
+
+  /** Whether there is something that some of its live connections have yet to be handed. */
+  get busy(): boolean {
+    return this.batch !== undefined || this.pending.length > 0
+  }
 }
 
-/** Carries what the log appends to the connections: what is published in one tick leaves in one write. */
+/** Events on their way to the live connections of a group. */
+export interface Batch {
+  readonly bytes: Uint8Array
+  /** `seq` of its first event. */
+  readonly first: number
+  readonly last: number
+  /** Who has yet to be handed it. */
+  readonly connections: Iterator<StreamConnection> & Iterable<StreamConnection>
+}
+
+/**
+ * Carries what the log appends to the connections: what is published in one tick leaves in one write. While many
+ * are being written to, others have their turn, and what is published meanwhile is the next batch.
+ */
 export class Fanout implements LogListener {
   readonly counters = createCounters()
   readonly #heartbeat: Heartbeat<StreamConnection>
   readonly #groups = new Map<string, Group>()
   readonly #byTopic = new Map<string | symbol, Set<Group>>()
-  readonly #dirty = new Set<Group>()
+  /** The groups that are busy, in the order of their turns. */
+  readonly #busy = new Set<Group>()
   #scheduled = false
+  handed: number
   /** The latest checkpoint: most connections are sent the same. */
   #checkpointed = { cursor: '', bytes: new Uint8Array() }
 
@@ -45,6 +68,7 @@ export class Fanout implements LogListener {
     stallTimeout: number,
   ) {
     this.#heartbeat = new Heartbeat(heartbeat, stallTimeout)
+    this.handed = log.head
   }
 
   get connections(): ReadonlySet<StreamConnection> {
@@ -61,7 +85,7 @@ export class Fanout implements LogListener {
     const key = groupKey(topics)
     let group = this.#groups.get(key)
     if (!group) {
-      group = { topics, live: new Set(), size: 0, pending: [], pendingBytes: 0 }
+      group = new Group(topics)
       this.#groups.set(key, group)
       for (const topic of indexed(topics)) this.#groupsOf(topic).add(group)
     }
@@ -76,31 +100,23 @@ export class Fanout implements LogListener {
     if (this.#heartbeat.remove(connection) && --group.size === 0) this.#drop(group)
   }
 
-  onAppend(entry: LogEntry): void {
-    if (entry.topic === undefined) {
-      for (const group of this.#groups.values()) this.#enqueue(group, entry)
-      return
+  onAppend(seq: number, topic: string | undefined, bytes: number): void {
+    if (topic === undefined) {
+      for (const group of this.#groups.values()) this.#enqueue(group, seq, bytes)
+    } else {
+      for (const group of this.#byTopic.get(topic) ?? []) this.#enqueue(group, seq, bytes)
+      for (const group of this.#byTopic.get(EVERY_TOPIC) ?? []) this.#enqueue(group, seq, bytes)
     }
-    for (const topic of [entry.topic, EVERY_TOPIC]) {
-      for (const group of this.#byTopic.get(topic) ?? []) this.#enqueue(group, entry)
-    }
+    if (this.#busy.size === 0) this.handed = seq
+  }
+
+  onEpochEnd(): void {
+    this.#run(new Slice(Infinity))
   }
 
   onEpoch(): void {
-    this.#flushAll()
+    this.handed = 0
     for (const connection of this.connections) connection.rewind()
-  }
-
-  /** Writes what a group has pending to its live connections. */
-  flush(group: Group): void {
-    const { pending } = group
-    const last = pending.at(-1)
-    if (!last) return
-    group.pending = []
-    group.pendingBytes = 0
-    this.#dirty.delete(group)
-    const bytes = join(pending)
-    for (const connection of group.live) connection.deliver(bytes, last.seq)
   }
 
   /** The checkpoint at the head, for a connection that has been sent all that is for it. */
@@ -110,23 +126,51 @@ export class Fanout implements LogListener {
     return this.#checkpointed.bytes
   }
 
-  #enqueue(group: Group, entry: LogEntry): void {
+  #enqueue(group: Group, seq: number, bytes: number): void {
     // Who is behind finds the event in the log.
     if (group.live.size === 0) return
-    group.pending.push(entry)
-    group.pendingBytes += entry.bytes.byteLength
-    this.#dirty.add(group)
-    if (group.pendingBytes >= FLUSH_BYTES) return this.flush(group)
+    group.pending.push(seq)
+    group.pendingBytes += bytes
+    this.#busy.add(group)
+    if (group.pendingBytes >= FLUSH_BYTES) this.#run(new Slice(Infinity))
+    else this.#schedule()
+  }
+
+  #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    nextTick(() => {
+    nextTurn(() => {
       this.#scheduled = false
-      this.#flushAll()
+      if (!this.#run(new Slice())) this.#schedule()
     })
   }
 
-  #flushAll(): void {
-    for (const group of this.#dirty) this.flush(group)
+  /** Hands on what there is, one batch of each group in turn. False when the time is over before all is done. */
+  #run(slice: Slice): boolean {
+    for (const group of this.#busy) {
+      const batch = (group.batch ??= this.#nextBatch(group))
+      if (!slice.each(batch.connections, (connection) => connection.deliver(batch))) break
+      group.batch = undefined
+      // Behind the others, when there is more.
+      this.#busy.delete(group)
+      if (group.pending.length > 0) this.#busy.add(group)
+    }
+    this.handed = this.#leastHanded()
+    return this.#busy.size === 0
+  }
+
+  #nextBatch(group: Group): Batch {
+    const { pending } = group
+    const { bytes, last } = this.log.pick(pending, BATCH_BYTES)
+    group.pending = last === pending.at(-1) ? [] : pending.slice(pending.indexOf(last) + 1)
+    group.pendingBytes -= bytes.byteLength
+    return { bytes, first: pending[0]!, last, connections: group.live.values() }
+  }
+
+  #leastHanded(): number {
+    let least = this.log.head
+    for (const { batch, pending } of this.#busy) least = Math.min(least, (batch?.first ?? pending[0]!) - 1)
+    return least
   }
 
   #groupsOf(topic: string | symbol): Set<Group> {
@@ -137,7 +181,7 @@ export class Fanout implements LogListener {
 
   #drop(group: Group): void {
     this.#groups.delete(groupKey(group.topics))
-    this.#dirty.delete(group)
+    this.#busy.delete(group)
     for (const topic of indexed(group.topics)) {
       const groups = this.#byTopic.get(topic)
       groups?.delete(group)

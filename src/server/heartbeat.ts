@@ -1,3 +1,5 @@
+import { nextTurn, Slice } from './slice.ts'
+
 /** What is given signs of life. */
 export interface Beating {
   /** Time for a sign of life, or to end what has been stalled for `stallTimeout` ms. */
@@ -8,6 +10,8 @@ export interface Beating {
 export class Heartbeat<T extends Beating> {
   readonly connections = new Set<T>()
   #timer: ReturnType<typeof setInterval> | undefined
+  /** The round that is under way: those who have yet to have their turn. */
+  #round: SetIterator<T> | undefined
 
   constructor(
     readonly interval: number,
@@ -16,7 +20,7 @@ export class Heartbeat<T extends Beating> {
 
   add(connection: T): void {
     this.connections.add(connection)
-    this.#timer ??= setInterval(() => this.#beat(), this.interval)
+    this.#timer ??= setInterval(() => this.#begin(), this.interval)
   }
 
   /** Forgets a connection, and with the last of them the timer. False when it was not there. */
@@ -29,7 +33,14 @@ export class Heartbeat<T extends Beating> {
     return found
   }
 
-  #beat(): void {
-    for (const connection of this.connections) connection.beat(this.stallTimeout)
+  #begin(): void {
+    if (this.#round) return
+    this.#round = this.connections.values()
+    this.#beat(this.#round)
+  }
+
+  #beat(round: SetIterator<T>): void {
+    if (new Slice().each(round, (connection) => connection.beat(this.stallTimeout))) this.#round = undefined
+    else nextTurn(() => this.#beat(round))
   }
 }

@@ -1,8 +1,13 @@
 /** A queue in a circular buffer that grows by doubling: push, shift and look-up by position in constant time. */
 export class Ring<T> {
-  #items: (T | undefined)[] = new Array<T | undefined>(16)
+  #items: (T | undefined)[]
   #start = 0
   length = 0
+
+  /** `capacity`, a power of two, is what it begins with. */
+  constructor(capacity = 16) {
+    this.#items = new Array<T | undefined>(capacity)
+  }
 
   push(item: T): void {
     if (this.length === this.#items.length) this.#grow()

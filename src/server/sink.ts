@@ -23,14 +23,14 @@ export interface SinkListener {
 /** Makes the connection of a sink. */
 export type Attach = (sink: Sink) => SinkListener
 
-/** Joins blocks into the bytes of one write. */
-export function join(blocks: readonly { readonly bytes: Uint8Array }[]): Uint8Array {
-  if (blocks.length === 1) return blocks[0]!.bytes
-  const joined = new Uint8Array(blocks.reduce((size, { bytes }) => size + bytes.byteLength, 0))
+/** Joins pieces into the bytes of one write. */
+export function join(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length === 1) return pieces[0]!
+  const joined = new Uint8Array(pieces.reduce((size, { byteLength }) => size + byteLength, 0))
   let end = 0
-  for (const { bytes } of blocks) {
-    joined.set(bytes, end)
-    end += bytes.byteLength
+  for (const piece of pieces) {
+    joined.set(piece, end)
+    end += piece.byteLength
   }
   return joined
 }

@@ -13,22 +13,29 @@ export function normalizeTopics(topics: Topics): Topics {
   return [...new Set(topics)].sort()
 }
 
+/** The events of one topic that a log holds, or of none: their numbers, oldest first. */
+export interface TopicSeqs {
+  readonly topic: string | undefined
+  readonly seqs: Ring<number>
+}
+
 /** Where the events of each topic lie in a log, so that replay costs what was missed and not the whole log. */
 export class TopicIndex {
-  /** Sequence numbers by topic, oldest first; `undefined` holds those of events for everyone. */
-  readonly #seqs = new Map<string | undefined, Ring<number>>()
+  /** By topic; `undefined` holds the events for everyone. */
+  readonly #topics = new Map<string | undefined, TopicSeqs>()
 
-  push(topic: string | undefined, seq: number): void {
-    let seqs = this.#seqs.get(topic)
-    if (!seqs) this.#seqs.set(topic, (seqs = new Ring()))
-    seqs.push(seq)
+  /** Adds an event, and gives where that was. */
+  push(topic: string | undefined, seq: number): TopicSeqs {
+    let found = this.#topics.get(topic)
+    if (!found) this.#topics.set(topic, (found = { topic, seqs: new Ring(4) }))
+    found.seqs.push(seq)
+    return found
   }
 
   /** Forgets the oldest event of a topic. */
-  shift(topic: string | undefined): void {
-    const seqs = this.#seqs.get(topic)
-    seqs?.shift()
-    if (seqs?.length === 0) this.#seqs.delete(topic)
+  shift({ topic, seqs }: TopicSeqs): void {
+    seqs.shift()
+    if (seqs.length === 0) this.#topics.delete(topic)
   }
 
   count(after: number, topics: readonly string[]): number {
@@ -37,22 +44,26 @@ export class TopicIndex {
     return count
   }
 
-  /** The next sequence numbers after `after` in any of the topics, ascending, at most `limit`. */
-  after(after: number, topics: readonly string[], limit: number): number[] {
+  /** The sequence numbers from `after` (exclusive) to `to` in any of the topics, ascending, at most `limit`. */
+  between(after: number, to: number, topics: readonly string[], limit: number): number[] {
     const found: number[] = []
+    let lists = 0
     for (const seqs of this.#of(topics)) {
       const first = firstAfter(seqs, after)
       const end = Math.min(seqs.length, first + limit)
-      for (let i = first; i < end; i++) found.push(seqs.at(i))
+      const before = found.length
+      for (let i = first; i < end && seqs.at(i) <= to; i++) found.push(seqs.at(i))
+      if (found.length > before) lists++
     }
+    if (lists < 2) return found
     // Each list gave its first `limit`, so the first `limit` of all are among them.
     return found.sort((a, b) => a - b).slice(0, limit)
   }
 
   *#of(topics: readonly string[]): Iterable<Ring<number>> {
     for (const topic of [undefined, ...topics]) {
-      const seqs = this.#seqs.get(topic)
-      if (seqs) yield seqs
+      const found = this.#topics.get(topic)
+      if (found) yield found.seqs
     }
   }
 }

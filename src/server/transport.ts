@@ -37,7 +37,7 @@ export class Transport {
     const bytes = typeof block === 'string' ? utf8.encode(block) : block
     // It should not have been; but half a block is worse than a longer wait.
     if (this.#rest) {
-      this.#rest = join([{ bytes: this.#rest }, { bytes }])
+      this.#rest = join([this.#rest, bytes])
       return false
     }
     if (bytes.byteLength <= SLICE_BYTES) return this.#hand(bytes)

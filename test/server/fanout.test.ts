@@ -63,7 +63,7 @@ test('a single event is written from the bytes in the log, without a copy', asyn
   void emitter.emit('message', 'one')
   await new Promise(setImmediate)
   await new Promise(setImmediate)
-  expect(chunks![1]).toBe(log.read(0, '*', Infinity)[0]!.bytes)
+  expect(chunks![1]!.buffer).toBe(log.read({ after: 0, bytes: Infinity }, '*')!.bytes.buffer)
   await emitter.close()
 })
 
@@ -94,7 +94,7 @@ test('a burst larger than a write should be goes out before the tick ends, in or
     writes++
   }
   expect(writes).toBeGreaterThan(2)
-  expect(writes).toBeLessThan(25)
+  expect(writes).toBeLessThan(40)
   expect(received.match(/^data: \d+/gm)).toEqual(Array.from({ length: 100 }, (_, i) => `data: ${i}`))
 })
 
@@ -105,7 +105,7 @@ test('who connects in the midst of a tick hears what comes after, and nothing tw
   const late = await open(emitter)
   void emitter.emit('message', 'after')
   const resumed = open(emitter, [], start)
-  expect((await text(early)) + (await text(early))).toMatch(/data: before\n\n[^]*data: after\n\n$/)
+  expect(await text(early)).toMatch(/data: before\n\n[^]*data: after\n\n$/)
   expect(await text(late)).toMatch(/^id: \S+\ndata: after\n\n$/)
   expect(await text(await resumed)).toMatch(/^id: \S+\ndata: after\n\n$/)
 })

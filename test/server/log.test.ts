@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { memoryLog, type HistoryOptions, type MemoryLog, type Topics } from 'eventwire/server'
+import { memoryLog, type HistoryOptions, type LogPage, type MemoryLog, type Topics } from 'eventwire/server'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
 afterEach(() => void vi.useRealTimers())
@@ -8,8 +8,9 @@ afterEach(() => void vi.useRealTimers())
 const fill = (log: MemoryLog, count: number, topic?: string): void => {
   for (let i = 0; i < count; i++) log.append({ event: 'message', data: 'x'.repeat(100), topic })
 }
-const seqs = (log: MemoryLog, after: number, topics: Topics, bytes = Infinity): number[] =>
-  log.read(after, topics, bytes).map(({ seq }) => seq)
+const seqsOf = (page: LogPage | undefined): number[] =>
+  [...new TextDecoder().decode(page?.bytes).matchAll(/^id: \w+-(\d+)$/gm)].map(([, seq]) => Number(seq))
+const seqs = (log: MemoryLog, after: number, topics: Topics, bytes = Infinity): number[] => seqsOf(log.read({ after, bytes }, topics))
 
 test('holds no more events than it may', () => {
   const log = memoryLog({ events: 5 })
@@ -21,7 +22,7 @@ test('holds no more events than it may', () => {
 test('holds no more bytes than it may', () => {
   const log = memoryLog({ bytes: 1_000 })
   fill(log, 50)
-  const held = log.read(0, '*', Infinity).reduce((size, { bytes }) => size + bytes.byteLength, 0)
+  const held = log.read({ after: 0, bytes: Infinity }, '*')!.bytes.byteLength
   expect(held).toBeLessThanOrEqual(1_000)
   expect(held).toBeGreaterThan(700)
   expect(log.head).toBe(50)
@@ -112,7 +113,11 @@ test('an event is superseded by one of the same name, topic and key, and by no o
     { ...event, key: undefined },
   ]
   for (const record of appended) log.append(record)
-  expect(log.read(0, '*', Infinity).map(({ superseded }) => superseded)).toEqual([false, false, false, false, false])
+  const latest = (): LogPage => log.read({ after: 0, bytes: Infinity, latest: true }, '*')!
+  expect([seqsOf(latest()), latest().incomplete]).toEqual([[1, 2, 3, 4, 5], false])
   log.append(event)
-  expect(log.read(0, '*', Infinity).map(({ superseded }) => superseded)).toEqual([true, false, false, false, false, false])
+  expect([seqsOf(latest()), latest().incomplete, latest().lastLeftOut]).toEqual([[2, 3, 4, 5, 6], true, false])
+  expect(seqs(log, 0, '*')).toEqual([1, 2, 3, 4, 5, 6])
+  const old = log.read({ after: 0, to: 1, bytes: Infinity, latest: true }, '*')
+  expect(old).toMatchObject({ bytes: new Uint8Array(), last: 1, incomplete: true, lastLeftOut: true })
 })

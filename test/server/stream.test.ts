@@ -1,5 +1,5 @@
 import { request } from 'node:http'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import * as z from 'zod'
 import { defineEvents } from 'eventwire'
 import { createEmitter } from 'eventwire/server'
@@ -77,15 +77,18 @@ test('beats with a comment while nothing happens, and with a checkpoint when the
 })
 
 test('keeps no timer when the last connection has left', async () => {
-  const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
-  const { url, connected } = await serveEmitter({ heartbeat: 60_000 })
-  const before = timers()
+  const started = vi.spyOn(globalThis, 'setInterval')
+  const stopped = vi.spyOn(globalThis, 'clearInterval')
+  onTestFinished(() => void vi.restoreAllMocks())
+  const { url, connected } = await serveEmitter({ heartbeat: 59_999 })
   const streams = await Promise.all([listen(url), listen(url), listen(url)])
   await connected(3)
-  expect(timers()).toBe(before + 1)
+  const beats = started.mock.results.filter((_, i) => started.mock.calls[i]![1] === 59_999)
+  expect(beats).toHaveLength(1)
+  expect(stopped.mock.calls.flat()).not.toContain(beats[0]!.value)
   for (const stream of streams) stream.leave()
   await connected(0)
-  expect(timers()).toBe(before)
+  expect(stopped.mock.calls.flat()).toContain(beats[0]!.value)
 })
 
 test('answers HEAD with the headers and no stream', async () => {

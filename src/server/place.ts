@@ -1,0 +1,76 @@
+import type { Gap, GapReason } from '../wire/control.ts'
+import { checkpointBlock, gapAt } from './control.ts'
+import { formatCursor } from './cursor.ts'
+import type { Log, LogPage } from './log.ts'
+import type { Topics } from './topics.ts'
+
+/** Most bytes read from the log at once. */
+const PAGE_BYTES = 64 << 10
+
+/** Where a connection stands in the log, and what its client has been told of that. */
+export class Place {
+  /** It reads on behind this `seq`: nothing for it lies between what it has been sent last and this. */
+  seq = 0
+  #epoch = ''
+  /** The last id that the client has been sent, which the place may be ahead of; NaN when that is not known. */
+  #told = NaN
+
+  constructor(
+    readonly log: Log,
+    readonly topics: Topics,
+  ) {}
+
+  /** The same as the client would say it. */
+  get cursor(): string {
+    return formatCursor(this.#epoch, this.seq)
+  }
+
+  /** How many events of the log lie ahead, of whatever topic. */
+  get lag(): number {
+    return this.current ? this.log.head - this.seq : this.log.head
+  }
+
+  /** Whether the log is still the one that it is a place in. */
+  get current(): boolean {
+    return this.#epoch === this.log.epoch
+  }
+
+  /** Why it is no place in the log any more, if it is none. */
+  get lost(): GapReason | undefined {
+    if (!this.current) return 'epoch'
+    return this.seq < this.log.oldest - 1 ? 'overflow' : undefined
+  }
+
+  /** Whether the client has yet to be told of this place. */
+  get untold(): boolean {
+    return this.#told !== this.seq
+  }
+
+  /** Goes anywhere in the log as it is now. */
+  jump(seq: number): void {
+    this.#epoch = this.log.epoch
+    this.seq = seq
+  }
+
+  /** Moves on to the last event of what is sent; to an id that the client is not sent, when that was left out. */
+  pass(last: number, leftOut = false): void {
+    this.seq = last
+    this.#told = leftOut ? NaN : last
+  }
+
+  /** What follows, up to a `seq` or to the head. */
+  read(to?: number, latest = false): LogPage | undefined {
+    return this.log.read({ after: this.seq, bytes: PAGE_BYTES, latest, ...(to !== undefined && { to }) }, this.topics)
+  }
+
+  /** A block that tells the client of this place. */
+  checkpoint(): string {
+    this.#told = this.seq
+    return checkpointBlock(this.#epoch, this.seq)
+  }
+
+  /** The loss of what lies between `requested` and this place. */
+  gap(reason: GapReason, requested: string): Gap {
+    return gapAt(this.log, this.seq, reason, requested)
+  }
+}
