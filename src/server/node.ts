@@ -1,4 +1,6 @@
+import { ChunkedSink, isChunked, type ChunkedResponse } from './chunked.ts'
 import { plain, type Answer, type AnswerHeaders } from './http.ts'
+import type { Attach } from './sink.ts'
 
 /** What `handleNode` uses of a response: `ServerResponse` of node:http, `Http2ServerResponse`, and what frameworks wrap around them. */
 export interface NodeResponse {
@@ -42,7 +44,15 @@ export function nodeResponse({ status, headers, body }: Answer, response: NodeRe
     if (response.stream?.readableEnded === false) response.stream.close?.()
     return
   }
-  const connection = body({
+  // A reset by the peer is followed by 'close'; without a listener it would end the process.
+  response.on('error', () => {})
+  if (isChunked(response)) attachChunked(body, response, highWaterMark)
+  else attachPlain(body, response, highWaterMark)
+}
+
+/** The way that every response knows. */
+function attachPlain(attach: Attach, response: NodeResponse, highWaterMark: number): void {
+  const connection = attach({
     write: (bytes) => response.write(bytes) || response.writableLength < highWaterMark,
     get buffered() {
       return response.writableLength
@@ -53,9 +63,17 @@ export function nodeResponse({ status, headers, body }: Answer, response: NodeRe
   response.on('drain', () => connection.drained())
   // Not the request's 'close': it does not come once the request's body was read.
   response.on('close', () => connection.gone())
-  // A reset by the peer is followed by 'close'; without a listener it would end the process.
-  response.on('error', () => {})
   connection.opened()
+}
+
+function attachChunked(attach: Attach, response: ChunkedResponse, highWaterMark: number): void {
+  const sink = new ChunkedSink(response, highWaterMark, () => connection.drained())
+  const connection = attach(sink)
+  response.on('close', () => {
+    sink.release()
+    connection.gone()
+  })
+  sink.together(() => connection.opened())
 }
 
 /** `connection` is of HTTP/1.1 alone. */

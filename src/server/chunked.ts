@@ -1,0 +1,128 @@
+import type { NodeResponse } from './node.ts'
+import type { Sink } from './sink.ts'
+
+/** From here on the frame is written around the bytes, instead of copying them into it. */
+const LARGE_BYTES = 16 << 10
+
+const CRLF = new TextEncoder().encode('\r\n')
+
+/** What is used of the socket of a response. */
+interface Socket {
+  readonly writableLength: number
+  write(bytes: Uint8Array): boolean
+  cork(): void
+  uncork(): void
+  once(event: 'drain', listener: () => void): unknown
+  off(event: 'drain', listener: () => void): unknown
+}
+
+/** A response whose chunks are framed here. */
+export interface ChunkedResponse extends NodeResponse {
+  readonly socket: Socket
+  readonly writableEnded: boolean
+  flushHeaders(): void
+}
+
+/**
+ * Whether a response whose head is written carries its body in chunks, and nobody stands between it and its socket: then what
+ * `response.write` would write may as well be written to the socket. Bun and Deno only act as if there were one.
+ */
+export function isChunked(response: NodeResponse): response is ChunkedResponse {
+  const http = nodeHttp()
+  return (
+    http !== undefined &&
+    response instanceof http.ServerResponse &&
+    response.write === http.OutgoingMessage.prototype.write &&
+    response.chunkedEncoding &&
+    response.socket !== null &&
+    // Somebody compresses, or collects what is written to send it later.
+    !response.hasHeader('content-encoding') &&
+    response.writableCorked === 0
+  )
+}
+
+// What it returns is left to be inferred: to name the type would be to import it.
+function nodeHttp() {
+  const { process } = globalThis
+  return process === undefined || process.versions['bun'] || process.versions['deno'] ? undefined : process.getBuiltinModule('node:http')
+}
+
+/**
+ * Writes the body of an HTTP/1.1 response straight to its socket: chunks (RFC 9112 7.1) that are framed once for all connections that
+ * are sent the same bytes, where `response.write` frames them for each.
+ */
+export class ChunkedSink implements Sink {
+  readonly #response: ChunkedResponse
+  readonly #socket: Socket
+  readonly #highWaterMark: number
+  readonly #onDrain: () => void
+
+  constructor(response: ChunkedResponse, highWaterMark: number, onDrain: () => void) {
+    this.#response = response
+    this.#socket = response.socket
+    this.#highWaterMark = highWaterMark
+    this.#onDrain = onDrain
+  }
+
+  get buffered(): number {
+    return this.#socket.writableLength
+  }
+
+  write(bytes: Uint8Array): boolean {
+    // Somebody else has ended the response: what follows on the socket belongs to the next one.
+    if (this.#response.writableEnded) return true
+    const socket = this.#socket
+    const taken = bytes.byteLength < LARGE_BYTES ? socket.write(frame(bytes)) : this.#writeLarge(bytes)
+    if (taken || socket.writableLength < this.#highWaterMark) return true
+    socket.once('drain', this.#onDrain)
+    return false
+  }
+
+  end(): void {
+    this.#response.end()
+  }
+
+  destroy(): void {
+    this.#response.destroy()
+  }
+
+  /** Acts so that what is written meanwhile, the head of the response included, leaves in one piece. */
+  together(act: () => void): void {
+    this.#socket.cork()
+    try {
+      this.#response.flushHeaders()
+      act()
+    } finally {
+      this.#socket.uncork()
+    }
+  }
+
+  /** Lets go of the socket, which may serve other responses now. */
+  release(): void {
+    this.#socket.off('drain', this.#onDrain)
+  }
+
+  #writeLarge(bytes: Uint8Array): boolean {
+    const socket = this.#socket
+    socket.cork()
+    socket.write(Buffer.from(`${bytes.byteLength.toString(16)}\r\n`))
+    socket.write(bytes)
+    const taken = socket.write(CRLF)
+    socket.uncork()
+    return taken
+  }
+}
+
+/** The chunk of the bytes that were framed last: a sweep asks for the same one again and again. */
+let last: { readonly bytes: Uint8Array; readonly chunk: Uint8Array } = { bytes: CRLF, chunk: CRLF }
+
+function frame(bytes: Uint8Array): Uint8Array {
+  if (bytes === last.bytes) return last.chunk
+  const size = bytes.byteLength.toString(16)
+  const chunk = Buffer.allocUnsafe(size.length + bytes.byteLength + 4)
+  chunk.write(`${size}\r\n`)
+  chunk.set(bytes, size.length + 2)
+  chunk.set(CRLF, chunk.byteLength - 2)
+  last = { bytes, chunk }
+  return chunk
+}
