@@ -2,7 +2,8 @@ import { EventwireError } from '../errors.ts'
 import { MAX_DELAY } from '../wire/decode.ts'
 import { VARY, type Cors } from './cors.ts'
 import { milliseconds, type Duration } from './duration.ts'
-import { answerOf, isResponse, plain, requestedCursor, STREAM_HEADERS, withHeaders, type Answer } from './http.ts'
+import { answerOf, isResponse, plain, requestedCursor, streamHeaders, withHeaders, type Answer } from './http.ts'
+import { acceptsGzip } from './gzip.ts'
 import type { Incoming } from './incoming.ts'
 import { checkMembers, type Members } from './members.ts'
 import { askHook, hookFailed, type Report } from './report.ts'
@@ -46,6 +47,8 @@ interface Admitted<Context> {
   readonly topics: Topics
   readonly context: Context
   readonly lastEventId: string | undefined
+  /** Its stream goes out as gzip. */
+  readonly gzip: boolean
 }
 
 /** What decides on requests. */
@@ -60,6 +63,8 @@ export interface AdmissionRules<Context> {
   readonly topics: Topics
   readonly maxTopics: number
   readonly headerBytes: number
+  /** Whether clients that accept gzip are sent it. */
+  readonly compresses: boolean
   readonly closing: () => boolean
   readonly refused: (status: number) => void
   readonly report: Report
@@ -101,11 +106,13 @@ export function createAdmission<Context>(
       if (topics !== '*' && topics.length > rules.maxTopics) {
         throw new Refusal(plain(400, `More than ${rules.maxTopics} topics for one event stream.`))
       }
-      if (incoming.method === 'HEAD') return { status: 200, headers: STREAM_HEADERS, body: '' }
+      const gzip = rules.compresses && acceptsGzip(incoming.header('accept-encoding'))
+      const headers = streamHeaders(rules.compresses, gzip)
+      if (incoming.method === 'HEAD') return { status: 200, headers, body: '' }
       const lastEventId = requestedCursor(incoming.header('last-event-id'), incoming.url)
       const maxAge = milliseconds('maxAge', grant?.maxAge === undefined ? Infinity : grant.maxAge)
-      const make = open({ topics, context: grant?.context as Context, lastEventId }, () => request ?? requestOf(incoming))
-      return { status: 200, headers: STREAM_HEADERS, body: attachOnce(make, slot, maxAge, rules.closing) }
+      const make = open({ topics, context: grant?.context as Context, lastEventId, gzip }, () => request ?? requestOf(incoming))
+      return { status: 200, headers, body: attachOnce(make, slot, maxAge, rules.closing) }
     } finally {
       slot.free()
     }

@@ -20,20 +20,21 @@ interface Socket {
 export interface ChunkedResponse extends NodeResponse {
   readonly socket: Socket
   readonly writableEnded: boolean
+  /** Known once the head is written. */
+  readonly chunkedEncoding: boolean
   flushHeaders(): void
 }
 
 /**
- * Whether a response whose head is written carries its body in chunks, and nobody stands between it and its socket: then what
+ * Whether nobody stands between a response, whose head has yet to be written, and its socket: then, if it is `chunkedEncoding`, what
  * `response.write` would write may as well be written to the socket. Bun and Deno only act as if there were one.
  */
-export function isChunked(response: NodeResponse): response is ChunkedResponse {
+export function isPlain(response: NodeResponse): response is ChunkedResponse {
   const http = nodeHttp()
   return (
     http !== undefined &&
     response instanceof http.ServerResponse &&
     response.write === http.OutgoingMessage.prototype.write &&
-    response.chunkedEncoding &&
     response.socket !== null &&
     // Somebody compresses, or collects what is written to send it later.
     !response.hasHeader('content-encoding') &&

@@ -1,4 +1,5 @@
 import type { Gap, Ready } from '../wire/control.ts'
+import type { Zlib } from './gzip.ts'
 import type { Topics } from './topics.ts'
 
 /** What a request and the emitter's options make of a connection. */
@@ -10,6 +11,8 @@ export interface ConnectionRequest {
   readonly cursorBytes: number
   /** What `$ready` announces. */
   readonly announced: Pick<Ready, 'heartbeat' | 'text' | 'ends'>
+  /** Compresses the stream; `undefined` when it goes out as it is. */
+  readonly zlib: Zlib | undefined
   /** The reconnection time to ask for, in ms. */
   readonly retry: number | undefined
   /** What becomes of a connection that has read too slowly. */

@@ -39,8 +39,8 @@ export class StreamConnection implements SinkListener {
     sink: Sink,
     readonly request: ConnectionRequest,
   ) {
-    this.transport = new Transport(sink)
     this.group = fanout.add(this, request.topics)
+    this.transport = new Transport(sink, request.zlib && this.group.coding(request.zlib))
     this.#place = new Place(log, this.group.topics)
   }
 

@@ -76,7 +76,7 @@ function keyFrom(latest: () => unknown, report: Report): string | undefined {
  */
 export function createEmitter<C extends Contract, Context = undefined>(contract: C, options: EmitterOptions<C, Context> = {}): Emitter<C> {
   if (!isContract(contract)) throw new EventwireError('invalid-option', 'createEmitter takes the contract that defineEvents returned.')
-  const { log, topics, policy, latest } = settleEmitter(options)
+  const { log, topics, policy, latest, zlib } = settleEmitter(options)
   const settings = settleStream(options)
   // All that may refuse an option comes before the log is taken.
   const cors = createCors(options.cors, ['GET'])
@@ -101,13 +101,14 @@ export function createEmitter<C extends Contract, Context = undefined>(contract:
   })
 
   const open: Open<Context> =
-    ({ topics: granted, context, lastEventId }) =>
+    ({ topics: granted, context, lastEventId, gzip }) =>
     (sink, release) => {
       const stream: StreamConnection = new StreamConnection(log, fanout, sink, {
         topics: granted,
         lastEventId,
         cursorBytes: settings.cursorBytes,
         announced,
+        zlib: gzip ? zlib : undefined,
         retry: settings.retry,
         slowConsumer: policy,
         snapshot: sendSnapshot && (() => sendSnapshot(connection, stream)),
@@ -135,6 +136,7 @@ export function createEmitter<C extends Contract, Context = undefined>(contract:
       topics,
       maxTopics: settings.maxTopics,
       headerBytes: settings.headerBytes,
+      compresses: zlib !== undefined,
       closing: () => shutdown.phase !== 'open',
       refused: (status) => countRefusal(fanout.counters, status),
       report,

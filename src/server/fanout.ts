@@ -1,6 +1,8 @@
 import { encodeBytes } from '../wire/encode.ts'
+import { GzipCoding, type Coding } from './coding.ts'
 import type { StreamConnection } from './connection.ts'
 import { formatCursor } from './cursor.ts'
+import { SharedDeflate, type Zlib } from './gzip.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Log, LogListener } from './log.ts'
 import { nextTurn, Slice } from './slice.ts'
@@ -27,12 +29,20 @@ export class Group {
   pendingBytes = 0
   /** The batch that is being handed to them. */
   batch: Batch | undefined
+  /** Compresses it for all of them, once one of them wants that. */
+  deflate: SharedDeflate | undefined
 
   constructor(readonly topics: Topics) {}
 
   /** Whether there is something that some of its live connections have yet to be handed. */
   get busy(): boolean {
     return this.batch !== undefined || this.pending.length > 0
+  }
+
+  /** Compresses what one of its connections is sent. */
+  coding(zlib: Zlib): Coding {
+    this.deflate ??= new SharedDeflate(zlib)
+    return new GzipCoding(zlib, this.deflate)
   }
 }
 
@@ -164,6 +174,7 @@ export class Fanout implements LogListener {
     const { bytes, last } = this.log.pick(pending, BATCH_BYTES)
     group.pending = last === pending.at(-1) ? [] : pending.slice(pending.indexOf(last) + 1)
     group.pendingBytes -= bytes.byteLength
+    group.deflate?.encode(bytes)
     return { bytes, first: pending[0]!, last, connections: group.live.values() }
   }
 

@@ -11,13 +11,18 @@ export interface Answer {
   readonly body: string | Uint8Array<ArrayBuffer> | Attach
 }
 
-/** The headers of a stream. */
-export const STREAM_HEADERS: AnswerHeaders = {
+const STREAM_HEADERS: AnswerHeaders = {
   'content-type': 'text/event-stream',
   // no-transform: compression on the way would hold events back.
   'cache-control': 'no-cache, no-transform',
   // nginx and others buffer a response unless it says not to.
   'x-accel-buffering': 'no',
+}
+
+/** The headers of a stream that may go out as gzip, or does. */
+export function streamHeaders(mayCompress: boolean, gzip: boolean): AnswerHeaders {
+  if (!mayCompress) return STREAM_HEADERS
+  return { ...STREAM_HEADERS, vary: 'accept-encoding', ...(gzip && { 'content-encoding': 'gzip' }) }
 }
 
 /** A short answer in words. */

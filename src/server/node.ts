@@ -1,4 +1,4 @@
-import { ChunkedSink, isChunked, type ChunkedResponse } from './chunked.ts'
+import { ChunkedSink, isPlain, type ChunkedResponse } from './chunked.ts'
 import { plain, type Answer, type AnswerHeaders } from './http.ts'
 import type { Attach } from './sink.ts'
 
@@ -37,6 +37,7 @@ export function refusePipelined({ socket }: NodeResponse): Answer | undefined {
 /** Answers on a node response. */
 export function nodeResponse({ status, headers, body }: Answer, response: NodeResponse, highWaterMark: number): void {
   if (hasLeft(response)) return
+  const plainly = isPlain(response)
   response.writeHead(status, nodeHeaders(headers, response))
   if (typeof body !== 'function') {
     response.end(body)
@@ -46,7 +47,7 @@ export function nodeResponse({ status, headers, body }: Answer, response: NodeRe
   }
   // A reset by the peer is followed by 'close'; without a listener it would end the process.
   response.on('error', () => {})
-  if (isChunked(response)) attachChunked(body, response, highWaterMark)
+  if (plainly && response.chunkedEncoding) attachChunked(body, response, highWaterMark)
   else attachPlain(body, response, highWaterMark)
 }
 

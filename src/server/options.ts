@@ -6,6 +6,7 @@ import type { ConnectDetails, ConnectHook } from './admission.ts'
 import type { CorsOptions } from './cors.ts'
 import { wholeNumber } from './duration.ts'
 import type { OutgoingEvent } from './event.ts'
+import { requireZlib, type Zlib } from './gzip.ts'
 import { checkMembers, type Members } from './members.ts'
 import type { Log } from './log.ts'
 import { memoryLog, type HistoryOptions } from './memory-log.ts'
@@ -78,6 +79,11 @@ export interface EmitterOptions<C extends Contract = Contract, Context = undefin
   snapshot?: ((connection: Connection<C, NoInfer<Context>>) => Source<OutgoingEvent<C>> | Promise<Source<OutgoingEvent<C>>>) | undefined
   /** What becomes of a client that reads too slowly. Default: `'gap'`. */
   slowConsumer?: SlowConsumer<C> | undefined
+  /**
+   * `'shared'`: clients that accept gzip are sent what is emitted compressed, and that is done once for all connections with the same topics.
+   * Not for streams that carry secrets beside what strangers can choose: the size would tell of them (BREACH). Needs `node:zlib`. Default: none.
+   */
+  compression?: 'shared' | undefined
   /** A connection has opened. What it is sent here comes after `$ready` and before any event of the log. */
   onConnect?: ((connection: Connection<C, NoInfer<Context>>) => void | Promise<void>) | undefined
   /** A connection is gone, whoever ended it. */
@@ -110,6 +116,7 @@ export interface EmitterSettings<C extends Contract> {
   readonly topics: Topics
   readonly policy: 'gap' | 'disconnect' | 'latest'
   readonly latest: ((event: EmittedEvent<C>) => string | undefined) | undefined
+  readonly zlib: Zlib | undefined
 }
 
 /** What every kind of stream takes. */
@@ -140,6 +147,7 @@ const EMITTER_MEMBERS: Members<EmitterOptions> = {
   topics: 'value',
   snapshot: 'function',
   slowConsumer: 'value',
+  compression: 'value',
   onConnect: 'function',
   onDisconnect: 'function',
   onEmit: 'function',
@@ -174,7 +182,7 @@ function perKeyOf(perKey: StreamLimits['perKey']): number {
 
 /** What only emitters have. Throws as {@link settleStream} does. */
 export function settleEmitter<C extends Contract>(
-  options: Pick<EmitterOptions<C>, 'log' | 'history' | 'topics' | 'slowConsumer'>,
+  options: Pick<EmitterOptions<C>, 'log' | 'history' | 'topics' | 'slowConsumer' | 'compression'>,
 ): EmitterSettings<C> {
   checkMembers<EmitterOptions>('createEmitter', options as EmitterOptions, EMITTER_MEMBERS)
   if (options.log && options.history) {
@@ -183,14 +191,18 @@ export function settleEmitter<C extends Contract>(
   if (options.log && !/^[0-9a-z]{1,128}$/.test(options.log.epoch)) {
     throw new EventwireError('invalid-option', `log.epoch is ${JSON.stringify(options.log.epoch)}; it takes 1 to 128 characters of 0-9a-z.`)
   }
-  const { slowConsumer = 'gap' } = options
+  const { slowConsumer = 'gap', compression } = options
   if (slowConsumer !== 'gap' && slowConsumer !== 'disconnect' && typeof slowConsumer?.latest !== 'function') {
     throw new EventwireError('invalid-option', `slowConsumer takes 'gap', 'disconnect' or { latest: (event) => key }.`)
+  }
+  if (compression !== undefined && compression !== 'shared') {
+    throw new EventwireError('invalid-option', `compression is ${JSON.stringify(compression)}; it takes 'shared', or nothing for none.`)
   }
   return {
     log: options.log ?? memoryLog(options.history),
     topics: normalizeTopics(options.topics ?? []),
     policy: typeof slowConsumer === 'object' ? 'latest' : slowConsumer,
     latest: typeof slowConsumer === 'object' ? slowConsumer.latest : undefined,
+    zlib: compression && requireZlib(),
   }
 }

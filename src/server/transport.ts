@@ -1,3 +1,4 @@
+import type { Coding } from './coding.ts'
 import { join, type Sink } from './sink.ts'
 
 /** Most bytes handed to the sink at once. More leaves in slices, so that a large event on a slow link shows progress. */
@@ -15,7 +16,10 @@ export class Transport {
   #end: 'open' | 'due' | 'done' = 'open'
   #room: PromiseWithResolvers<void> | undefined
 
-  constructor(readonly sink: Sink) {}
+  constructor(
+    readonly sink: Sink,
+    readonly coding?: Coding,
+  ) {}
 
   /** While it is, nothing may be written. */
   get full(): boolean {
@@ -35,14 +39,7 @@ export class Transport {
   /** Takes a block whole. False when it is full now. */
   write(block: Uint8Array | string): boolean {
     const bytes = typeof block === 'string' ? utf8.encode(block) : block
-    // It should not have been; but half a block is worse than a longer wait.
-    if (this.#rest) {
-      this.#rest = join([this.#rest, bytes])
-      return false
-    }
-    if (bytes.byteLength <= SLICE_BYTES) return this.#hand(bytes)
-    this.#rest = bytes
-    return this.#push()
+    return this.#take(this.coding ? this.coding.encode(bytes) : bytes)
   }
 
   /** The sink has drained: what is left of the last block goes on. False when it is full again, or at its end. */
@@ -74,8 +71,20 @@ export class Transport {
   /** Ends the stream after what was written. */
   end(): void {
     if (this.#end !== 'open') return
+    if (this.coding) this.#take(this.coding.end())
     this.#end = 'due'
     if (!this.#rest) this.#finish()
+  }
+
+  #take(bytes: Uint8Array): boolean {
+    // It should not have been written to; but half a block is worse than a longer wait.
+    if (this.#rest) {
+      this.#rest = join([this.#rest, bytes])
+      return false
+    }
+    if (bytes.byteLength <= SLICE_BYTES) return this.#hand(bytes)
+    this.#rest = bytes
+    return this.#push()
   }
 
   #finish(): void {
