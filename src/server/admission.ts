@@ -1,5 +1,6 @@
 import { EventwireError } from '../errors.ts'
-import { MAX_DELAY } from '../wire/decode.ts'
+import { attachOnce, type MakeStream } from './attach.ts'
+import { proceed, recover, type Awaitable } from './awaitable.ts'
 import { VARY, type Cors } from './cors.ts'
 import { milliseconds, type Duration } from './duration.ts'
 import { answerOf, isResponse, plain, requestedCursor, streamHeaders, withHeaders, type Answer } from './http.ts'
@@ -7,7 +8,6 @@ import { acceptsGzip } from './gzip.ts'
 import type { Incoming } from './incoming.ts'
 import { checkMembers, type Members } from './members.ts'
 import { askHook, hookFailed, type Report } from './report.ts'
-import type { Attach, Sink, SinkListener } from './sink.ts'
 import type { Slot, Slots } from './slots.ts'
 import { normalizeTopics, type Topics } from './topics.ts'
 
@@ -78,19 +78,16 @@ class Refusal {
 }
 
 /** Prepares the stream of an admitted request. What it gives makes it, once its sink is there; `release` is to be called when it is gone. */
-export type Open<Context> = (
-  admitted: Admitted<Context>,
-  request: () => Request,
-) => (sink: Sink, release: () => void) => SinkListener & { close(): void }
+export type Open<Context> = (admitted: Admitted<Context>, request: () => Request) => MakeStream
 
 /** The one place that lets a request in: method, limits, `connect`, topics, in this order. */
 export function createAdmission<Context>(
   rules: AdmissionRules<Context>,
   open: Open<Context>,
-): (incoming: Incoming, given: HandleOptions | undefined) => Promise<Answer> {
+): (incoming: Incoming, given: HandleOptions | undefined) => Awaitable<Answer> {
   const { connect, keyOf, cors, slots, report } = rules
 
-  const admit = async (incoming: Incoming, given: HandleOptions = {}): Promise<Answer> => {
+  const admit = (incoming: Incoming, given: HandleOptions = {}): Awaitable<Answer> => {
     refuseUnfit(incoming, rules)
     checkMembers<HandleOptions>('handle', given, { topics: 'value' })
     const details: ConnectDetails = { topics: given.topics, address: incoming.address }
@@ -99,36 +96,61 @@ export function createAdmission<Context>(
     // Held while the application decides, so that those who wait for it count too.
     const busy = slot.take()
     if (busy) throw new Refusal(busy)
-    try {
-      const grant = request && connect ? await granted(() => connect(request, details), incoming.signal) : undefined
-      if (rules.closing()) throw new Refusal(closingAnswer())
-      const topics = normalizeTopics([grant?.topics, given.topics, rules.topics].find((it) => it !== undefined)!)
-      if (topics !== '*' && topics.length > rules.maxTopics) {
-        throw new Refusal(plain(400, `More than ${rules.maxTopics} topics for one event stream.`))
+    const finish = (grant: Grant<Context> | undefined): Answer => {
+      try {
+        return stream(incoming, given, grant, slot, () => request ?? requestOf(incoming))
+      } finally {
+        slot.free()
       }
-      const gzip = rules.compresses && acceptsGzip(incoming.header('accept-encoding'))
-      const headers = streamHeaders(rules.compresses, gzip)
-      if (incoming.method === 'HEAD') return { status: 200, headers, body: '' }
-      const lastEventId = requestedCursor(incoming.header('last-event-id'), incoming.url)
-      const maxAge = milliseconds('maxAge', grant?.maxAge === undefined ? Infinity : grant.maxAge)
-      const make = open({ topics, context: grant?.context as Context, lastEventId, gzip }, () => request ?? requestOf(incoming))
-      return { status: 200, headers, body: attachOnce(make, slot, maxAge, rules.closing) }
-    } finally {
-      slot.free()
     }
+    if (!request || !connect) return finish(undefined)
+    return granted(() => connect(request, details), incoming.signal).then(finish, (thrown) => {
+      slot.free()
+      throw thrown
+    })
   }
 
-  const respond = async (incoming: Incoming, given: HandleOptions | undefined): Promise<Answer> => {
+  const stream = (
+    incoming: Incoming,
+    given: HandleOptions,
+    grant: Grant<Context> | undefined,
+    slot: Slot,
+    request: () => Request,
+  ): Answer => {
+    if (rules.closing()) throw new Refusal(closingAnswer())
+    const topics = normalizeTopics([grant?.topics, given.topics, rules.topics].find((it) => it !== undefined)!)
+    if (topics !== '*' && topics.length > rules.maxTopics) {
+      throw new Refusal(plain(400, `More than ${rules.maxTopics} topics for one event stream.`))
+    }
+    const gzip = rules.compresses && !incoming.encoded && acceptsGzip(incoming.header('accept-encoding'))
+    const headers = streamHeaders(rules.compresses, gzip)
+    if (incoming.method === 'HEAD') return { status: 200, headers, body: '' }
+    const lastEventId = requestedCursor(incoming.header('last-event-id'), incoming.url)
+    const maxAge = milliseconds('maxAge', grant?.maxAge === undefined ? Infinity : grant.maxAge)
+    const make = open({ topics, context: grant?.context as Context, lastEventId, gzip }, request)
+    return { status: 200, headers, body: attachOnce(make, slot, maxAge, rules.closing, gzip) }
+  }
+
+  const respond = (incoming: Incoming, given: HandleOptions | undefined): Awaitable<Answer> => {
     const shared = cors.headers(incoming)
     const preflight = cors.preflight(incoming)
     if (preflight) return preflight
-    return withHeaders(await admit(incoming, given).catch((thrown) => refusal(thrown, report)), shared)
+    const answer = recover(
+      () => admit(incoming, given),
+      (thrown) => refusal(thrown, report),
+    )
+    return proceed(answer, (it) => withHeaders(it, shared))
   }
 
-  return async (incoming, given) => {
-    const answer = await respond(incoming, given).catch(async (thrown) => withHeaders(await refusal(thrown, report), VARY))
-    if (answer.status >= 400) rules.refused(answer.status)
-    return answer
+  return (incoming, given) => {
+    const answer = recover(
+      () => respond(incoming, given),
+      async (thrown) => withHeaders(await refusal(thrown, report), VARY),
+    )
+    return proceed(answer, (it) => {
+      if (it.status >= 400) rules.refused(it.status)
+      return it
+    })
   }
 }
 
@@ -137,20 +159,6 @@ function keyFrom(key: () => unknown): string | undefined {
   const given = askHook('limits.perKey.key', key)
   if (given === undefined || typeof given === 'string') return given
   throw hookFailed('limits.perKey.key', new TypeError(`it returned ${typeof given}; return a string, or undefined for no limit`))
-}
-
-/** Holds a place for as long as the stream lasts, which is no longer than `maxAge` ms. */
-function attachOnce(make: ReturnType<Open<never>>, slot: Slot, maxAge: number, closing: () => boolean): Attach {
-  return (sink) => {
-    // On the web the response was given before, and is read only now.
-    if (closing() || slot.take()) return { opened: sink.end, drained() {}, gone() {} }
-    const stream = make(sink, () => {
-      clearTimeout(expiry)
-      slot.free()
-    })
-    const expiry = maxAge === Infinity ? undefined : setTimeout(() => stream.close(), Math.min(maxAge, MAX_DELAY))
-    return stream
-  }
 }
 
 /** What can be told without asking the application. */
@@ -163,9 +171,8 @@ function refuseUnfit(
     throw new Refusal(plain(405, `Use ${methods.join(' or ')} to read this event stream.`, { allow: allowed.join(', ') }))
   }
   if (closing()) throw new Refusal(closingAnswer())
-  let bytes = incoming.url.length
-  for (const [name, value] of incoming.headers()) bytes += name.length + value.length
-  if (bytes > headerBytes) throw new Refusal(plain(431, `The request takes more than ${headerBytes} bytes of headers.`))
+  if (incoming.url.length + incoming.headerSize() > headerBytes)
+    throw new Refusal(plain(431, `The request takes more than ${headerBytes} bytes of headers.`))
 }
 
 function closingAnswer(): Answer {

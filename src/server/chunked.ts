@@ -87,17 +87,6 @@ export class ChunkedSink implements Sink {
     this.#response.destroy()
   }
 
-  /** Acts so that what is written meanwhile, the head of the response included, leaves in one piece. */
-  together(act: () => void): void {
-    this.#socket.cork()
-    try {
-      this.#response.flushHeaders()
-      act()
-    } finally {
-      this.#socket.uncork()
-    }
-  }
-
   /** Lets go of the socket, which may serve other responses now. */
   release(): void {
     this.#socket.off('drain', this.#onDrain)

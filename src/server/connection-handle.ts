@@ -29,15 +29,14 @@ export interface Connection<C extends Contract = Contract, Context = unknown> {
 /** What the application is given of a stream. */
 export function connectionHandle<C extends Contract, Context>(
   contract: C,
-  stream: StreamConnection,
-  context: Context,
+  stream: StreamConnection<Context>,
   eventBytes: number,
   outcome: Outcome,
 ): Connection<C, Context> {
   const inTurn = createTurns()
   return {
     topics: stream.request.topics,
-    context,
+    context: stream.request.context,
     lastEventId: stream.request.lastEventId,
     get signal() {
       return stream.signal

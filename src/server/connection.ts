@@ -1,7 +1,7 @@
 import type { GapReason, Ready } from '../wire/control.ts'
 import { encode } from '../wire/encode.ts'
 import { COMMENT, gapBlock, readyBlock } from './control.ts'
-import type { ConnectionRequest } from './connection-request.ts'
+import type { ConnectionRequest, ConnectionRules } from './connection-request.ts'
 import { locate } from './cursor.ts'
 import type { Batch, Fanout, Group } from './fanout.ts'
 import type { Log, LogPage } from './log.ts'
@@ -21,7 +21,7 @@ const utf8 = new TextEncoder()
  * - `ending`: nothing more is written; its transport has yet to let go
  * - `closed`: the transport is gone
  */
-export class StreamConnection implements SinkListener {
+export class StreamConnection<Context = unknown> implements SinkListener {
   state: 'snapshot' | 'behind' | 'live' | 'ending' | 'closed' = 'behind'
   readonly group: Group
   readonly transport: Transport
@@ -37,7 +37,8 @@ export class StreamConnection implements SinkListener {
     readonly log: Log,
     readonly fanout: Fanout,
     sink: Sink,
-    readonly request: ConnectionRequest,
+    readonly rules: ConnectionRules<Context>,
+    readonly request: ConnectionRequest<Context>,
   ) {
     this.group = fanout.add(this, request.topics)
     this.transport = new Transport(sink, request.zlib && this.group.coding(request.zlib))
@@ -58,16 +59,17 @@ export class StreamConnection implements SinkListener {
 
   /** Says where the stream stands and begins to read. Nothing is awaited between looking at the head and being attached. */
   opened(): void {
-    const { lastEventId, cursorBytes, announced, retry, topics, snapshot } = this.request
+    const { lastEventId, topics } = this.request
+    const { cursorBytes, announced, retry } = this.rules
     const start = locate(lastEventId, this.log, cursorBytes)
-    const withSnapshot = snapshot !== undefined && !start.resumed
+    const withSnapshot = this.#hasSnapshot && !start.resumed
     this.#place.jump(withSnapshot ? this.log.head : start.after)
     const replayed = this.log.count(this.#place.seq, topics)
     const ready: Ready = { epoch: this.log.epoch, resumed: start.resumed, replayed, ...announced }
     if (start.resumed) this.fanout.counters.replays++
     const gap = start.gap ? this.#gap(start.gap, lastEventId ?? '') : ''
     this.#write(readyBlock(ready, retry) + gap + (withSnapshot ? '' : this.#place.checkpoint()))
-    this.request.onOpen()
+    this.rules.onOpen(this)
     // Unless the hook has closed it.
     if (withSnapshot && !this.#over) void this.#sendSnapshot()
     this.#catchUp()
@@ -131,7 +133,11 @@ export class StreamConnection implements SinkListener {
     this.#leave('closed')
     this.fanout.remove(this)
     this.transport.release()
-    this.request.onGone()
+    this.rules.onGone(this)
+  }
+
+  get #hasSnapshot(): boolean {
+    return 'snapshot' in this.rules
   }
 
   get #over(): boolean {
@@ -145,11 +151,11 @@ export class StreamConnection implements SinkListener {
   }
 
   #beatFull(stallTimeout: number): void {
-    const dropped = this.request.slowConsumer === 'disconnect' && this.state === 'behind' && this.#place.lost === 'overflow'
+    const dropped = this.rules.slowConsumer === 'disconnect' && this.state === 'behind' && this.#place.lost === 'overflow'
     if (dropped || this.transport.stalled(stallTimeout)) return this.destroy()
     if (this.#over || this.#saidSlow) return
     this.#slow = this.#saidSlow = true
-    this.request.onSlow()
+    this.rules.onSlow(this)
   }
 
   #catchUp(): void {
@@ -159,7 +165,7 @@ export class StreamConnection implements SinkListener {
         this.#declareLost(lost)
         continue
       }
-      const page = this.#place.read(undefined, this.#slow && this.request.slowConsumer === 'latest')
+      const page = this.#place.read(undefined, this.#slow && this.rules.slowConsumer === 'latest')
       if (page) this.#writePage(page)
       else this.#goLive()
     }
@@ -201,8 +207,8 @@ export class StreamConnection implements SinkListener {
   }
 
   #declareLost(reason: GapReason): void {
-    const { slowConsumer, snapshot } = this.request
-    if (reason === 'overflow' && slowConsumer === 'disconnect') return this.close()
+    const snapshot = this.#hasSnapshot
+    if (reason === 'overflow' && this.rules.slowConsumer === 'disconnect') return this.close()
     const requested = this.#place.cursor
     this.#saidSuperseded = false
     this.#place.jump(snapshot ? this.log.head : this.log.oldest - 1)
@@ -214,7 +220,7 @@ export class StreamConnection implements SinkListener {
   /** The checkpoint comes last: a client that was cut in mid-snapshot does not come back as if it had seen all of it. */
   async #sendSnapshot(): Promise<void> {
     this.state = 'snapshot'
-    const sent = await this.request.snapshot?.()
+    const sent = await this.rules.snapshot?.(this)
     if (this.state !== 'snapshot') return
     if (!sent) return this.close()
     await whenRoom(this.transport, this.signal, () => {
@@ -229,7 +235,7 @@ export class StreamConnection implements SinkListener {
   #gap(reason: GapReason, requested: string): string {
     const gap = this.#place.gap(reason, requested)
     this.fanout.counters.gaps++
-    this.request.onGap(gap)
+    this.rules.onGap(this, gap)
     return gapBlock(gap)
   }
 

@@ -16,8 +16,8 @@ export interface CorsOptions {
 
 /** Cross-origin resource sharing, as the Fetch standard has it. */
 export interface Cors {
-  /** The headers that each response takes, the refusals too, so that a page can read why. */
-  headers(incoming: Incoming): Record<string, string>
+  /** The headers that each response takes, the refusals too, so that a page can read why; `undefined` when CORS is off. */
+  headers(incoming: Incoming): Record<string, string> | undefined
   /** The answer to a preflight; `undefined` for other requests, and when CORS is off. */
   preflight(incoming: Incoming): Answer | undefined
 }
@@ -31,7 +31,7 @@ const HEADERS = ['Authorization', 'Content-Type', 'Last-Event-ID']
 
 /** Checks the options; without any, CORS is off. Throws `invalid-option`. */
 export function createCors(options: CorsOptions | undefined, methods: readonly string[]): Cors {
-  if (options === undefined) return { headers: () => ({}), preflight: () => undefined }
+  if (options === undefined) return { headers: () => undefined, preflight: () => undefined }
   checkMembers('cors', options, MEMBERS)
   const { credentials = false, headers: more = [] } = options
   const allows = allowedBy(options)

@@ -2,6 +2,7 @@ import { isContract, type Contract, type EventInput, type EventName } from '../c
 import { EventwireError } from '../errors.ts'
 import { createAdmission, type HandleOptions, type Open } from './admission.ts'
 import { connectionHandle, type Connection } from './connection-handle.ts'
+import type { ConnectionRules } from './connection-request.ts'
 import { StreamConnection } from './connection.ts'
 import { createCors } from './cors.ts'
 import { Fanout } from './fanout.ts'
@@ -100,31 +101,35 @@ export function createEmitter<C extends Contract, Context = undefined>(contract:
     },
   })
 
+  /** Made for those of whom the application hears. */
+  const handles = new WeakMap<StreamConnection<Context>, Connection<C, Context>>()
+  const handleOf = (stream: StreamConnection<Context>): Connection<C, Context> => {
+    let handle = handles.get(stream)
+    if (!handle) handles.set(stream, (handle = connectionHandle(contract, stream, settings.eventBytes, outcome)))
+    return handle
+  }
+
+  const rules: ConnectionRules<Context> = {
+    cursorBytes: settings.cursorBytes,
+    announced,
+    retry: settings.retry,
+    slowConsumer: policy,
+    ...(sendSnapshot && { snapshot: (stream) => sendSnapshot(handleOf(stream), stream) }),
+    onOpen: (stream) => onConnect && runHook('onConnect', () => onConnect(handleOf(stream)), report),
+    // Later: they are called while others are being written to.
+    onGap: (stream, gap) => onGap && queueMicrotask(() => runHook('onGap', () => onGap(handleOf(stream), gap), report)),
+    onSlow: (stream) => onSlow && queueMicrotask(() => runHook('onSlow', () => onSlow(handleOf(stream)), report)),
+    onGone(stream) {
+      stream.request.release()
+      if (onDisconnect) runHook('onDisconnect', () => onDisconnect(handleOf(stream)), report)
+      shutdown.gone()
+    },
+  }
+
   const open: Open<Context> =
     ({ topics: granted, context, lastEventId, gzip }) =>
-    (sink, release) => {
-      const stream: StreamConnection = new StreamConnection(log, fanout, sink, {
-        topics: granted,
-        lastEventId,
-        cursorBytes: settings.cursorBytes,
-        announced,
-        zlib: gzip ? zlib : undefined,
-        retry: settings.retry,
-        slowConsumer: policy,
-        snapshot: sendSnapshot && (() => sendSnapshot(connection, stream)),
-        onOpen: () => runHook('onConnect', () => onConnect?.(connection), report),
-        // Later: they are called while others are being written to.
-        onGap: (gap) => onGap && queueMicrotask(() => runHook('onGap', () => onGap(connection, gap), report)),
-        onSlow: () => onSlow && queueMicrotask(() => runHook('onSlow', () => onSlow(connection), report)),
-        onGone() {
-          release()
-          runHook('onDisconnect', () => onDisconnect?.(connection), report)
-          shutdown.gone()
-        },
-      })
-      const connection: Connection<C, Context> = connectionHandle(contract, stream, context, settings.eventBytes, outcome)
-      return stream
-    }
+    (sink, release) =>
+      new StreamConnection(log, fanout, sink, rules, { topics: granted, context, lastEventId, zlib: gzip ? zlib : undefined, release })
 
   const admit = createAdmission<Context>(
     {

@@ -13,7 +13,7 @@ export type OutgoingEvent<C extends Contract = Contract> = {
 
 /** Refuses an event that clients would have to refuse. */
 export function refuseOversize(event: string, data: string, eventBytes: number): void {
-  if (!exceedsBytes(event + data, eventBytes)) return
+  if (!exceedsBytes(eventBytes, data, event)) return
   throw new EventwireError(
     'too-large',
     `Event ${JSON.stringify(event)} takes more than ${eventBytes} bytes. Send less, or raise limits.eventBytes on the server and on its clients.`,

@@ -1,7 +1,8 @@
 import { EventwireError } from '../errors.ts'
+import { proceed, recover, type Awaitable } from './awaitable.ts'
 import type { Answer } from './http.ts'
 import { webIncoming, type Incoming } from './incoming.ts'
-import { hasLeft, nodeResponse, refusePipelined, type NodeResponse } from './node.ts'
+import { hasLeft, isEncoded, Leaving, nodeResponse, refusePipelined, type NodeResponse } from './node.ts'
 import { nodeIncoming, type NodeRequest } from './node-request.ts'
 import type { Report } from './report.ts'
 import { webResponse } from './web.ts'
@@ -14,20 +15,20 @@ export interface Handlers<Given> {
   handleNode(request: NodeRequest, response: NodeResponse, given?: Given): void
 }
 
-/** Makes both ways in from one function that never rejects. */
+/** Makes both ways in from one function that never fails. */
 export function createHandlers<Given>(
-  respond: (incoming: Incoming, given: Given | undefined) => Promise<Answer>,
+  respond: (incoming: Incoming, given: Given | undefined) => Awaitable<Answer>,
   highWaterMark: number,
   report: Report,
 ): Handlers<Given> {
-  const respondNode = async (request: NodeRequest, response: NodeResponse, given: Given | undefined): Promise<void> => {
+  const respondNode = (request: NodeRequest, response: NodeResponse, given: Given | undefined): Awaitable<void> => {
     if (hasLeft(response)) return
-    const controller = new AbortController()
-    const leave = (): void => controller.abort()
-    response.on('close', leave)
-    const answer = refusePipelined(response) ?? (await respond(nodeIncoming(request, controller.signal), given))
-    response.off('close', leave)
-    nodeResponse(answer, response, highWaterMark)
+    const leaving = new Leaving(response)
+    const answer = refusePipelined(response) ?? respond(nodeIncoming(request, isEncoded(response), leaving), given)
+    return proceed(answer, (it) => {
+      leaving.settle()
+      nodeResponse(it, response, highWaterMark)
+    })
   }
 
   return {
@@ -49,11 +50,14 @@ export function createHandlers<Given>(
         )
         return
       }
-      respondNode(request, response, given).catch((error: unknown) => {
-        // Somebody else has answered already.
-        report(error)
-        response.destroy()
-      })
+      void recover(
+        () => respondNode(request, response, given),
+        (error) => {
+          // Somebody else has answered already.
+          report(error)
+          response.destroy()
+        },
+      )
     },
   }
 }

@@ -1,7 +1,7 @@
 import type { Attach } from './sink.ts'
 
 /** Headers of a response, by name in lower case. */
-export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>
+export type AnswerHeaders = Readonly<Record<string, string | string[]>>
 
 /** The response to a request. */
 export interface Answer {
@@ -30,8 +30,9 @@ export function plain(status: number, text: string, headers: AnswerHeaders = {})
   return { status, headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store', ...headers }, body: text }
 }
 
-/** The same answer with further headers; `vary` is joined. */
-export function withHeaders(answer: Answer, headers: AnswerHeaders): Answer {
+/** The same answer with further headers, if there are any; `vary` is joined. */
+export function withHeaders(answer: Answer, headers: AnswerHeaders | undefined): Answer {
+  if (!headers) return answer
   const { vary } = answer.headers
   const joined = vary !== undefined && headers['vary'] !== undefined ? { vary: `${String(vary)}, ${String(headers['vary'])}` } : {}
   return { ...answer, headers: { ...answer.headers, ...headers, ...joined } }

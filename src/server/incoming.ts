@@ -5,12 +5,14 @@ export interface Incoming {
   readonly url: string
   /** Where the client connected from, where that is known. */
   readonly address: string | undefined
+  /** Somebody else encodes the body of the response: compresses it, say. */
+  readonly encoded: boolean
   /** Aborts when the client has left. */
   readonly signal: AbortSignal
   /** The value of a header, `undefined` when it is not there. */
   header(name: string): string | undefined
-  /** Names and values of all headers. */
-  headers(): Iterable<readonly [string, string]>
+  /** Characters of the names and values of all headers. */
+  headerSize(): number
   /** The request as the web has it, for hooks. Throws when what the client wrote makes none. */
   request(): Request
 }
@@ -22,9 +24,10 @@ export function webIncoming(request: Request): Incoming {
     method,
     url,
     address: undefined,
+    encoded: false,
     signal,
     header: (name) => headers.get(name) ?? undefined,
-    headers: () => headers,
+    headerSize: () => [...headers].reduce((size, [name, value]) => size + name.length + value.length, 0),
     request: () => request,
   }
 }

@@ -93,7 +93,11 @@ class RingLog implements MemoryLog {
 
   read({ after, to = Infinity, bytes, latest = false }: LogRange, topics: Topics): LogPage | undefined {
     this.#evict()
-    const seqs = this.#seqs(Math.max(after, this.#oldest - 1), Math.min(to, this.head), topics)
+    const from = Math.max(after + 1, this.#oldest)
+    const end = Math.min(to, this.head)
+    const run = topics === '*' ? { first: from, length: end - from + 1 } : this.#index.run(from, end, topics)
+    if (run && !latest) return run.length > 0 ? this.#view(run.first, Math.min(run.length, PAGE), bytes) : undefined
+    const seqs = topics === '*' ? sequence(from, Math.min(end, from + PAGE - 1)) : this.#index.between(from, end, topics, PAGE)
     return seqs.length > 0 ? this.pick(seqs, bytes, latest) : undefined
   }
 
@@ -133,6 +137,15 @@ class RingLog implements MemoryLog {
     this.#listener?.onEpoch()
   }
 
+  /** Events that follow one another, as far as they do so in memory: nothing is copied. */
+  #view(first: number, length: number, bytes: number): LogPage {
+    const position = first - this.#oldest
+    let last = position
+    let size = this.#arena.size(last)
+    while (last + 1 < position + length && size < bytes && this.#arena.adjoins(last)) size += this.#arena.size(++last)
+    return { bytes: this.#arena.view(position, last), last: this.#oldest + last, incomplete: false, lastLeftOut: false }
+  }
+
   /** A view where the events lie one behind the other, as they mostly do, or else a copy. */
   #bytesOf(seqs: readonly number[]): Uint8Array {
     const first = this.#oldest
@@ -147,13 +160,6 @@ class RingLog implements MemoryLog {
 
   get #oldest(): number {
     return this.head - this.#arena.length + 1
-  }
-
-  #seqs(after: number, to: number, topics: Topics): number[] {
-    if (topics !== '*') return this.#index.between(after, to, topics, PAGE)
-    const seqs: number[] = []
-    for (let seq = after + 1; seq <= to && seqs.length < PAGE; seq++) seqs.push(seq)
-    return seqs
   }
 
   #evict(): void {
@@ -171,6 +177,12 @@ class RingLog implements MemoryLog {
     const { length, bytes } = this.#arena
     return length > this.maxEvents || bytes > this.maxBytes || (this.#times.length > 0 && this.#times.at(0) < deadline)
   }
+}
+
+function sequence(from: number, to: number): number[] {
+  const seqs: number[] = []
+  for (let seq = from; seq <= to; seq++) seqs.push(seq)
+  return seqs
 }
 
 /** 12 characters of 36: two incarnations of a log never share one in practice. */

@@ -10,7 +10,8 @@ export interface NodeResponse {
   /** HTTP/2 tells of the end here only. */
   readonly stream?: { readonly destroyed: boolean; readonly readableEnded?: boolean; close?(): unknown } | undefined
   readonly writableLength: number
-  writeHead(status: number, headers: Record<string, string | string[]>): unknown
+  getHeader?(name: string): string | number | readonly string[] | undefined
+  writeHead(status: number, headers: Readonly<Record<string, string | string[]>>): unknown
   write(chunk: Uint8Array): boolean
   end(): unknown
   end(body: string | Uint8Array): unknown
@@ -22,6 +23,37 @@ export interface NodeResponse {
 /** Whether the client has left while the application was still deciding. */
 export function hasLeft({ destroyed, stream }: NodeResponse): boolean {
   return destroyed === true || stream?.destroyed === true
+}
+
+/** Watches for the client to leave while its request is decided on. Only once somebody wants to know: mostly nobody does. */
+export class Leaving {
+  readonly #response: NodeResponse
+  #controller: AbortController | undefined
+
+  constructor(response: NodeResponse) {
+    this.#response = response
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      this.#response.on('close', this.#leave)
+      if (hasLeft(this.#response)) this.#leave()
+    }
+    return this.#controller.signal
+  }
+
+  /** The request has been decided on. */
+  settle(): void {
+    if (this.#controller) this.#response.off('close', this.#leave)
+  }
+
+  readonly #leave = (): void => this.#controller?.abort()
+}
+
+/** Whether somebody else has said that the body will be encoded, and does it. */
+export function isEncoded(response: NodeResponse): boolean {
+  return response.getHeader?.('content-encoding') !== undefined
 }
 
 /**
@@ -74,11 +106,19 @@ function attachChunked(attach: Attach, response: ChunkedResponse, highWaterMark:
     sink.release()
     connection.gone()
   })
-  sink.together(() => connection.opened())
+  // The head goes first, by the response's own way.
+  response.flushHeaders()
+  connection.opened()
 }
 
-/** `connection` is of HTTP/1.1 alone. */
-function nodeHeaders({ connection, ...headers }: AnswerHeaders, { stream }: NodeResponse): Record<string, string | string[]> {
-  const kept = connection === undefined || stream ? headers : { connection, ...headers }
-  return Object.fromEntries(Object.entries(kept).map(([name, value]) => [name, typeof value === 'string' ? value : [...value]]))
+/** `connection` is of HTTP/1.1 alone. To `vary` is added what others have said of it before. */
+function nodeHeaders(headers: AnswerHeaders, response: NodeResponse): AnswerHeaders {
+  const before = headers['vary'] === undefined ? undefined : response.getHeader?.('vary')
+  if (headers['connection'] === undefined && before === undefined) return headers
+  const { connection, vary, ...others } = headers
+  return {
+    ...others,
+    ...(vary !== undefined && { vary: [before ?? [], vary].flat().join(', ') }),
+    ...(connection !== undefined && !response.stream && { connection }),
+  }
 }

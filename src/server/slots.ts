@@ -1,13 +1,5 @@
 import { plain, type Answer } from './http.ts'
 
-/** One connection's place among as many as are allowed. */
-export interface Slot {
-  /** Takes the place; gives the refusal when none is left. Taking it twice takes it once. */
-  take(): Answer | undefined
-  /** Gives it back. Harmless when it is not held. */
-  free(): void
-}
-
 /** Counts connections, all and by key, against their limits. */
 export class Slots {
   #taken = 0
@@ -20,35 +12,52 @@ export class Slots {
 
   /** A place that counts for `key`, or for none in particular. */
   of(key: string | undefined): Slot {
-    let held = false
-    return {
-      take: () => {
-        if (held) return undefined
-        const refusal = this.#refusal(key)
-        if (refusal) return refusal
-        held = true
-        this.#add(key, 1)
-        return undefined
-      },
-      free: () => {
-        if (held) this.#add(key, -1)
-        held = false
-      },
-    }
+    return new Slot(this, key)
   }
 
-  #refusal(key: string | undefined): Answer | undefined {
+  /** The refusal when no place is left. */
+  refusal(key: string | undefined): Answer | undefined {
     if (this.#taken >= this.max) return plain(503, 'The server has as many event streams as it can carry. Try again soon.', retryAfter())
     if (key === undefined || (this.#byKey.get(key) ?? 0) < this.maxPerKey) return undefined
     return plain(429, `You have ${this.maxPerKey} event streams open, which is the limit. Close one first.`, retryAfter())
   }
 
-  #add(key: string | undefined, change: 1 | -1): void {
+  /** Counts one more, or one less. */
+  add(key: string | undefined, change: 1 | -1): void {
     this.#taken += change
     if (key === undefined) return
     const count = (this.#byKey.get(key) ?? 0) + change
     if (count > 0) this.#byKey.set(key, count)
     else this.#byKey.delete(key)
+  }
+}
+
+/** One connection's place among as many as are allowed. */
+export class Slot {
+  readonly #slots: Slots
+  readonly #key: string | undefined
+  #held = false
+
+  constructor(slots: Slots, key: string | undefined) {
+    this.#slots = slots
+    this.#key = key
+  }
+
+  /** Takes the place; gives the refusal when none is left. Taking it twice takes it once. */
+  take(): Answer | undefined {
+    const refusal = this.#held ? undefined : this.#slots.refusal(this.#key)
+    if (!refusal) this.#count(true)
+    return refusal
+  }
+
+  /** Gives it back. Harmless when it is not held. */
+  free(): void {
+    this.#count(false)
+  }
+
+  #count(held: boolean): void {
+    if (held !== this.#held) this.#slots.add(this.#key, held ? 1 : -1)
+    this.#held = held
   }
 }
 

@@ -16,7 +16,7 @@ export function createSnapshot<C extends Contract, Context>(
   hook: SnapshotHook<C, Context>,
   eventBytes: number,
   report: Report,
-): (connection: Connection<C, Context>, stream: StreamConnection) => Promise<boolean> {
+): (connection: Connection<C, Context>, stream: StreamConnection<Context>) => Promise<boolean> {
   const encodeItem = async ({ event, data }: OutgoingEvent<C>): Promise<string> =>
     encodeEvent(event, await contract.serialize(event, data), eventBytes)
 

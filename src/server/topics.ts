@@ -10,7 +10,7 @@ export function normalizeTopics(topics: Topics): Topics {
   if (!Array.isArray(topics) || !topics.every((topic) => typeof topic === 'string')) {
     throw new EventwireError('invalid-option', `topics is ${JSON.stringify(topics)}; give an array of strings, or '*' for every topic.`)
   }
-  return [...new Set(topics)].sort()
+  return topics.length > 1 ? [...new Set(topics)].sort() : [...topics]
 }
 
 /** The events of one topic that a log holds, or of none: their numbers, oldest first. */
@@ -40,22 +40,32 @@ export class TopicIndex {
 
   count(after: number, topics: readonly string[]): number {
     let count = 0
-    for (const seqs of this.#of(topics)) count += seqs.length - firstAfter(seqs, after)
+    for (const seqs of this.#of(topics)) count += seqs.length - firstFrom(seqs, after + 1)
     return count
   }
 
-  /** The sequence numbers from `after` (exclusive) to `to` in any of the topics, ascending, at most `limit`. */
-  between(after: number, to: number, topics: readonly string[], limit: number): number[] {
-    const found: number[] = []
-    let lists = 0
+  /** The events of the topics in a range, when they are all of one topic and follow one another in the log, as they do where few topics are in use. */
+  run(from: number, to: number, topics: readonly string[]): { readonly first: number; readonly length: number } | undefined {
+    let found = { first: from, length: 0 }
     for (const seqs of this.#of(topics)) {
-      const first = firstAfter(seqs, after)
-      const end = Math.min(seqs.length, first + limit)
-      const before = found.length
-      for (let i = first; i < end && seqs.at(i) <= to; i++) found.push(seqs.at(i))
-      if (found.length > before) lists++
+      const index = firstFrom(seqs, from)
+      const length = firstFrom(seqs, to + 1) - index
+      if (length === 0) continue
+      const first = seqs.at(index)
+      if (found.length > 0 || seqs.at(index + length - 1) - first >= length) return undefined
+      found = { first, length }
     }
-    if (lists < 2) return found
+    return found
+  }
+
+  /** The sequence numbers in a range in any of the topics, ascending, at most `limit`. */
+  between(from: number, to: number, topics: readonly string[], limit: number): number[] {
+    const found: number[] = []
+    for (const seqs of this.#of(topics)) {
+      const first = firstFrom(seqs, from)
+      const end = Math.min(seqs.length, first + limit)
+      for (let i = first; i < end && seqs.at(i) <= to; i++) found.push(seqs.at(i))
+    }
     // Each list gave its first `limit`, so the first `limit` of all are among them.
     return found.sort((a, b) => a - b).slice(0, limit)
   }
@@ -68,6 +78,6 @@ export class TopicIndex {
   }
 }
 
-function firstAfter(seqs: Ring<number>, after: number): number {
-  return seqs.findFirst((seq) => seq > after)
+function firstFrom(seqs: Ring<number>, seq: number): number {
+  return seqs.findFirst((it) => it >= seq)
 }

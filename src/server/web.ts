@@ -4,9 +4,12 @@ import type { Attach, Sink, SinkListener } from './sink.ts'
 
 const NULL_BODY = new Set([101, 204, 205, 304])
 
+/** Cloudflare's Workers would encode a body as its `content-encoding` says, were they not told that it is. Others do not know the word. */
+const AS_IT_IS: object = { encodeBody: 'manual' }
+
 /** The response for web runtimes. */
 export function webResponse({ status, headers, body }: Answer, request: Request, highWaterMark: number): Response {
-  const init = { status, headers: webHeaders(headers) }
+  const init = { status, headers: webHeaders(headers), ...AS_IT_IS }
   if (typeof body === 'function') return new Response(streamOf(body, request, highWaterMark), init)
   return new Response(body === '' || NULL_BODY.has(status) ? null : body, init)
 }

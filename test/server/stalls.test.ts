@@ -116,7 +116,7 @@ class Client {
     this.expected = new Expectation(world.emitted, topics)
   }
 
-  connect(): void {
+  connect(begun: (request: NodeRequest) => void): void {
     if (this.response && !this.response.destroyed) return
     const { expected, world } = this
     const id = expected.lastEventId
@@ -145,6 +145,7 @@ class Client {
       () => !world.calm && world.random() < world.fullness,
       (bytes) => this.#take(bytes),
     )
+    begun(this.request)
     world.emitter.handleNode(this.request, this.response, { topics: this.topics })
   }
 
@@ -267,8 +268,7 @@ async function live(seed: number, slowConsumer: EmitterOptions<Market>['slowCons
   }
   const connect = async (client: Client): Promise<void> => {
     if (client.response && !client.response.destroyed) return
-    client.connect()
-    requests.push(client.request)
+    client.connect((request) => requests.push(request))
     for (let i = 0; i < 20; i++) await Promise.resolve()
     requests.length = 0
   }
