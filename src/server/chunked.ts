@@ -87,6 +87,16 @@ export class ChunkedSink implements Sink {
     this.#response.destroy()
   }
 
+  /** Acts so that what is written meanwhile leaves in one piece. */
+  together(act: () => void): void {
+    this.#socket.cork()
+    try {
+      act()
+    } finally {
+      this.#socket.uncork()
+    }
+  }
+
   /** Lets go of the socket, which may serve other responses now. */
   release(): void {
     this.#socket.off('drain', this.#onDrain)

@@ -100,15 +100,17 @@ function attachPlain(attach: Attach, response: NodeResponse, highWaterMark: numb
 }
 
 function attachChunked(attach: Attach, response: ChunkedResponse, highWaterMark: number): void {
-  const sink = new ChunkedSink(response, highWaterMark, () => connection.drained())
+  const sink = new ChunkedSink(response, highWaterMark, () => sink.together(() => connection.drained()))
   const connection = attach(sink)
   response.on('close', () => {
     sink.release()
     connection.gone()
   })
-  // The head goes first, by the response's own way.
-  response.flushHeaders()
-  connection.opened()
+  sink.together(() => {
+    // The head goes first, by the response's own way.
+    response.flushHeaders()
+    connection.opened()
+  })
 }
 
 /** `connection` is of HTTP/1.1 alone. To `vary` is added what others have said of it before. */
