@@ -1,5 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { proceed } from './awaitable.ts'
 import { EventwireError, messageOf } from './errors.ts'
+import { formatIssues, isPending, schemaFault, type Verdict } from './schema.ts'
 
 /** Event names and their schemas, as given to {@link defineEvents}. */
 export type EventSchemas = Readonly<Record<string, StandardSchemaV1>>
@@ -78,43 +80,50 @@ const PROOFS = 32
  */
 export function defineEvents<const S extends EventSchemas>(schemas: S, options: ContractOptions<keyof S & string> = {}): Contract<S> {
   const { name, ends = [], serialize = JSON.stringify, deserialize = JSON.parse } = options
-  const events = ownSchemas(schemas)
+  const events = declare(schemas)
   for (const [i, end] of ends.entries()) {
     const event = typeof end === 'string' ? end : typeof end?.data === 'string' && end.event
     if (typeof event !== 'string') throw new EventwireError('invalid-contract', `ends[${i}] is neither a name nor { event, data: text }.`)
     if (!events.has(event))
       throw new EventwireError('invalid-contract', `ends: ${quote(event)} is not an event of this contract. ${listing(events)}`)
   }
-  const raw = [...events].filter(([, schema]) => TEXT in schema).map(([event]) => event)
-  const proofs = new Map<string, number>()
 
-  const schemaOf = (event: string): StandardSchemaV1 => {
-    const schema = events.get(event)
-    if (!schema) throw new EventwireError('unknown-event', `The contract has no event ${quote(event)}. ${listing(events)}`, { event })
-    return schema
+  const find = (event: string): Declared => {
+    const found = events.get(event)
+    if (!found) throw new EventwireError('unknown-event', `The contract has no event ${quote(event)}. ${listing(events)}`, { event })
+    return found
   }
 
   /** Text of validated data. A schema library may let through what the serialiser cannot carry, such as a function. */
-  const write = (event: string, data: unknown): string => {
-    if (raw.includes(event)) return data as string
-    const written = attempt(event, 'could not be serialised', () => serialize(data))
-    if (typeof written === 'string') return written
+  const write = ({ event, raw }: Declared, data: unknown): string => {
+    if (raw) return data as string
+    try {
+      const written = serialize(data)
+      if (typeof written === 'string') return written
+    } catch (cause) {
+      throw unusable(event, 'could not be serialised', cause)
+    }
     throw new EventwireError('invalid-payload', `The data of event ${quote(event)} serialises to nothing (${typeof data}).`, { event })
   }
 
-  const read = (event: string, written: string): unknown =>
-    raw.includes(event) ? written : attempt(event, 'could not be read', () => deserialize(written))
+  const read = ({ event, raw }: Declared, written: string): unknown => {
+    try {
+      return raw ? written : deserialize(written)
+    } catch (cause) {
+      throw unusable(event, 'could not be read', cause)
+    }
+  }
 
   /** Clients validate what they receive with the same schema, so it has to accept its own output and leave it alone. */
-  const prove = (event: string, schema: StandardSchemaV1, written: string): string | Promise<string> => {
+  const prove = (it: Declared, written: string): string | Promise<string> => {
     const compare = (again: string): string => {
       if (again !== written) throw new Error('read again, the value came out different')
-      proofs.set(event, (proofs.get(event) ?? 0) + 1)
+      it.proofs++
       return written
     }
-    const refuse = (cause: unknown): never => refuseOneWay(event, cause)
+    const refuse = (cause: unknown): never => refuseOneWay(it.event, cause)
     try {
-      const again = then(validate(event, schema, read(event, written)), (data) => compare(write(event, data)))
+      const again = proceed(validate(it, read(it, written)), (data) => compare(write(it, data)))
       return again instanceof Promise ? again.catch(refuse) : again
     } catch (cause) {
       return refuse(cause)
@@ -126,15 +135,18 @@ export function defineEvents<const S extends EventSchemas>(schemas: S, options: 
     name,
     schemas: Object.freeze(Object.assign(Object.create(null) as S, schemas)),
     ends: Object.freeze(ends.map((end) => (typeof end === 'string' ? end : Object.freeze({ ...end })))),
-    text: Object.freeze(raw),
+    text: Object.freeze([...events.values()].filter(({ raw }) => raw).map(({ event }) => event)),
     serialize(event, input) {
-      const schema = schemaOf(event)
-      return then(validate(event, schema, input), (data) => {
-        const written = write(event, data)
-        return (proofs.get(event) ?? 0) < PROOFS ? prove(event, schema, written) : written
+      const it = find(event)
+      return proceed(validate(it, input), (data) => {
+        const written = write(it, data)
+        return it.proofs < PROOFS ? prove(it, written) : written
       })
     },
-    deserialize: (event, written) => validate(event, schemaOf(event), read(event, written)),
+    deserialize(event, written) {
+      const it = find(event)
+      return validate(it, read(it, written))
+    },
   }
   return contract
 }
@@ -159,14 +171,23 @@ export function isContract(value: unknown): value is Contract {
   return typeof value === 'object' && value !== null && CONTRACT in value
 }
 
-function ownSchemas(schemas: EventSchemas): Map<string, StandardSchemaV1> {
+/** An event of a contract, and how many emits have proved its schema. */
+interface Declared {
+  readonly event: string
+  readonly schema: StandardSchemaV1
+  readonly raw: boolean
+  proofs: number
+}
+
+function declare(schemas: EventSchemas): Map<string, Declared> {
   const given = schemas === null ? 'null' : Array.isArray(schemas) ? 'array' : typeof schemas
   if (given !== 'object')
     throw new EventwireError('invalid-contract', `defineEvents takes an object of schemas by event name, not ${given}.`)
-  const events = new Map(Object.entries(schemas))
-  for (const [event, schema] of events) {
+  const events = new Map<string, Declared>()
+  for (const [event, schema] of Object.entries(schemas)) {
     const fault = nameFault(event) ?? schemaFault(schema)
     if (fault) throw new EventwireError('invalid-contract', `Event ${quote(event)}: ${fault}`, { event })
+    events.set(event, { event, schema, raw: TEXT in schema, proofs: 0 })
   }
   return events
 }
@@ -180,45 +201,28 @@ function nameFault(event: string): string | undefined {
   return undefined
 }
 
-function schemaFault(schema: unknown): string | undefined {
-  const standard =
-    schema && (typeof schema === 'object' || typeof schema === 'function') ? (schema as Partial<StandardSchemaV1>)['~standard'] : undefined
-  if (typeof standard?.validate === 'function') return undefined
-  return 'its value is no Standard Schema. Give a schema of zod, valibot, arktype or the like, or text().'
-}
-
-function validate(event: string, schema: StandardSchemaV1, value: unknown): unknown {
-  return then(check(event, schema, value), (result) => {
-    if (!result.issues) return result.value
-    throw new EventwireError('invalid-payload', `Event ${quote(event)}: ${formatIssues(result.issues)}`, { event, issues: result.issues })
-  })
-}
-
-type Result = StandardSchemaV1.Result<unknown>
-
 /** Runs the schema. One that throws or rejects, where it should have returned issues, has refused the value too. */
-function check(event: string, schema: StandardSchemaV1, value: unknown): Result | Promise<Result> {
-  const fault = 'could not be validated'
-  const result = attempt(event, fault, () => schema['~standard'].validate(value))
-  if (typeof (result as Partial<Promise<Result>> | undefined)?.then !== 'function') return result
-  return Promise.resolve(result).catch((cause: unknown) => {
-    throw unusable(event, fault, cause)
-  })
-}
-
-function formatIssues(issues: readonly StandardSchemaV1.Issue[]): string {
-  const keys = (path: NonNullable<StandardSchemaV1.Issue['path']>): string[] =>
-    path.map((key) => String(typeof key === 'object' ? key.key : key))
-  return issues.map(({ message, path }) => (path?.length ? `${keys(path).join('.')}: ${message}` : message)).join('; ')
-}
-
-/** Runs what is not ours: a throw becomes an error that names the event. */
-function attempt<T>(event: string, fault: string, run: () => T): T {
+function validate({ event, schema }: Declared, value: unknown): unknown {
+  let verdict: Verdict | PromiseLike<Verdict>
   try {
-    return run()
+    verdict = schema['~standard'].validate(value)
   } catch (cause) {
-    throw unusable(event, fault, cause)
+    throw unusable(event, 'could not be validated', cause)
   }
+  return isPending(verdict) ? acceptLater(event, verdict) : accept(event, verdict)
+}
+
+async function acceptLater(event: string, pending: PromiseLike<Verdict>): Promise<unknown> {
+  const refuse = (cause: unknown): never => {
+    throw unusable(event, 'could not be validated', cause)
+  }
+  return accept(event, await Promise.resolve(pending).catch(refuse))
+}
+
+function accept(event: string, verdict: Verdict): unknown {
+  const { issues } = verdict
+  if (!issues) return verdict.value
+  throw new EventwireError('invalid-payload', `Event ${quote(event)}: ${formatIssues(issues)}`, { event, issues })
 }
 
 function unusable(event: string, fault: string, cause: unknown): EventwireError {
@@ -234,11 +238,6 @@ function refuseOneWay(event: string, cause: unknown): never {
       'same schema, so its output must be valid input that stays as it is. Transform before emit, or in the handler.',
     { event, issues, cause },
   )
-}
-
-/** Goes on at once with a value, later with a promise: the synchronous path costs no promise. */
-function then<T, R>(value: T | Promise<T>, next: (value: T) => R | Promise<R>): R | Promise<R> {
-  return value instanceof Promise ? value.then(next) : next(value)
 }
 
 function quote(name: string): string {

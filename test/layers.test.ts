@@ -9,10 +9,12 @@ const root = fileURLToPath(new URL('../', import.meta.url))
 /** What each part of src may import of src, besides itself. A folder stands for all its files. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'errors.ts': [],
-  'contract.ts': ['errors.ts'],
+  'awaitable.ts': [],
+  'schema.ts': [],
+  'contract.ts': ['awaitable.ts', 'errors.ts', 'schema.ts'],
   'index.ts': ['contract.ts', 'errors.ts'],
   wire: ['errors.ts'],
-  server: ['contract.ts', 'errors.ts', 'wire'],
+  server: ['awaitable.ts', 'contract.ts', 'errors.ts', 'wire'],
   client: ['contract.ts', 'errors.ts', 'wire'],
   otel: ['server'],
   react: ['client', 'contract.ts', 'errors.ts'],

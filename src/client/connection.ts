@@ -133,7 +133,7 @@ async function read(
       // A handler may have closed the subscriber.
       if (outcome || signal.aborted) return
       trace?.({ type: 'message', message })
-      if (message.event.startsWith('$')) return control(message)
+      if (message.event[0] === '$') return control(message)
       attempt.healthy = true
       if (message.event === 'error') said = message.data
       outcome = sink.onMessage(message)
@@ -151,7 +151,8 @@ async function read(
   watchdog.arm(idleTimeout ?? Infinity)
   onStatus({ state: 'open' })
   for (let reads = 1; !outcome; reads++) {
-    await sink.room()
+    const room = sink.room()
+    if (room) await room
     const since = watchdog.waiting()
     const { done, value } = await body.read()
     if (done) return { kind: 'retry', error: interrupted(url, said) }

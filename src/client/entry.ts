@@ -13,16 +13,21 @@ export interface Entry {
   readonly number: number
   /** The last event id in force in front of it. */
   cursor: string | undefined
-  next?: Entry
-  message?: DecodedMessage | undefined
+  next: Entry | undefined
+  message: DecodedMessage | undefined
   /** Taken out once it has been told. */
-  gap?: Gap | undefined
+  gap: Gap | undefined
+  /** Whether a handler has begun with it. */
+  taken: boolean
+  /** What its message says; undefined until it has been read, null when it is invalid. */
+  event: Promise<Delivery | null> | Delivery | null | undefined
   /** Whether it stands for what was dropped: that may become more, so it waits for a handler. */
   dropped?: boolean
-  /** Whether a handler has begun with it. */
-  taken?: boolean
-  /** What its message says, once it has been read; undefined when that is invalid. */
-  event?: Promise<Delivery | undefined> | Delivery | undefined
+}
+
+/** The place of what comes next. */
+export function emptyEntry(number: number, cursor?: string): Entry {
+  return { number, cursor, next: undefined, message: undefined, gap: undefined, taken: false, event: undefined }
 }
 
 /** What reads entries. */
@@ -32,20 +37,32 @@ export interface EntryReader {
   readonly onInvalid: (error: unknown, message: DecodedMessage) => void
 }
 
-/** Reads the event of an entry, once for all handlers. */
-export function readEntry(entry: Entry, message: DecodedMessage, { decode, onInvalid }: EntryReader): Entry['event'] {
-  if ('event' in entry) return entry.event
-  const { event, id } = message
-  const accept = (data: unknown): Delivery => (entry.event = { event, data, id })
-  const refuse = (error: unknown): undefined => {
-    entry.taken = true
-    entry.event = undefined
-    onInvalid(error, message)
-  }
+/** Reads the event of an entry, once for all handlers; null when it is invalid. */
+export function readEntry(entry: Entry, message: DecodedMessage, reader: EntryReader): Promise<Delivery | null> | Delivery | null {
+  if (entry.event !== undefined) return entry.event
   try {
-    const data = decode(message)
-    return data instanceof Promise ? (entry.event = data.then(accept, refuse)) : accept(data)
+    const data = reader.decode(message)
+    return (entry.event = data instanceof Promise ? readLater(entry, message, reader, data) : delivery(message, data))
   } catch (error) {
-    return refuse(error)
+    return refuse(entry, message, reader, error)
   }
+}
+
+async function readLater(entry: Entry, message: DecodedMessage, reader: EntryReader, data: Promise<unknown>): Promise<Delivery | null> {
+  try {
+    return (entry.event = delivery(message, await data))
+  } catch (error) {
+    return refuse(entry, message, reader, error)
+  }
+}
+
+function delivery({ event, id }: DecodedMessage, data: unknown): Delivery {
+  return { event, data, id }
+}
+
+function refuse(entry: Entry, message: DecodedMessage, { onInvalid }: EntryReader, error: unknown): null {
+  entry.taken = true
+  entry.event = null
+  onInvalid(error, message)
+  return null
 }

@@ -10,7 +10,7 @@ export interface Gate {
 export function createGate(patience: number, onLong: () => void): Gate {
   let waiting: (() => boolean)[] = []
   const check = (): void => {
-    waiting = waiting.filter((stays) => stays())
+    if (waiting.length > 0) waiting = waiting.filter((stays) => stays())
   }
   return {
     check,

@@ -19,10 +19,11 @@ export interface Payloads {
 
 /** Reads events by a contract; without one as JSON, or as raw text where the server says so, and unvalidated. */
 export function createPayloads(contract: Contract | undefined): Payloads {
+  const names = contract && new Set(Object.keys(contract.schemas))
   let text: readonly string[] = []
   let ends: readonly TerminalEvent[] = contract?.ends ?? []
   return {
-    has: (event) => !contract || event in contract.schemas,
+    has: (event) => !names || names.has(event),
     end: ({ event, data }) => ends.find((end) => (typeof end === 'object' ? end.event === event && end.data === data : end === event)),
     ends: () => ends.length > 0,
     decode({ event, data }) {

@@ -48,8 +48,10 @@ export function createPosition(
     saving = false
   }
   const move = (id: string): void => {
-    if (id === committed) return
+    // Nearly every event moves it, so that is looked at only for who hears of it.
+    const moved = (store || trace) && id !== committed
     committed = id
+    if (!moved) return
     trace?.({ type: 'commit', lastEventId: id })
     void save()
   }

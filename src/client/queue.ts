@@ -1,6 +1,6 @@
 import type { Gap } from '../wire/control.ts'
 import type { DecodedMessage } from '../wire/decode.ts'
-import { readEntry, type Delivery, type Entry, type EntryReader } from './entry.ts'
+import { emptyEntry, readEntry, type Delivery, type Entry, type EntryReader } from './entry.ts'
 import { createGate } from './gate.ts'
 import type { Closed } from './status.ts'
 
@@ -63,19 +63,24 @@ const STALLED = 30_000
  */
 export function createQueue(options: QueueOptions): Queue {
   const { limit, dropOldest } = options
-  const consumers = new Set<Consumer>()
+  /** Replaced, and never changed, as it may be while it is gone through. */
+  let consumers: readonly Consumer[] = []
   /** The oldest entry that is not finished, the empty one at the end, and how many there are from here to there. */
-  let head: Entry = { number: 0, cursor: undefined }
+  let head = emptyEntry(0)
   let tail = head
   let count = 0
   let pumping = false
   let over: Closed | undefined
   let stopped = false
 
-  const some = (test: (consumer: Consumer) => boolean): boolean => [...consumers].some(test)
+  const remove = (consumer: Consumer): void => {
+    consumers = consumers.filter((other) => other !== consumer)
+  }
+  /** Whether a handler is at this entry, or waits for it. */
+  const held = (entry: Entry): boolean => consumers.some(({ at }) => at === entry)
   const full = (): boolean => count >= limit
   const gate = createGate(STALLED, () => {
-    const busy = [...consumers].filter((consumer) => consumer.busy)
+    const busy = consumers.filter((consumer) => consumer.busy)
     options.onStalled(busy.sort((a, b) => a.at.number - b.at.number)[0]?.at.message)
   })
 
@@ -89,11 +94,11 @@ export function createQueue(options: QueueOptions): Queue {
       for (const { busy, at } of consumers) if (!busy && at.number < entry.number) entry = at
       if (stopped || entry === tail) break
       tell(entry)
-      for (const consumer of consumers) if (!stopped && !consumer.busy && consumer.at === entry) offer(consumer, entry)
+      for (const consumer of consumers) if (!stopped && !consumer.gone && !consumer.busy && consumer.at === entry) offer(consumer, entry)
     }
     pumping = false
     settle()
-    for (const { busy, at, onEnd } of consumers) if (over && (stopped || (!busy && at === tail))) onEnd?.(over)
+    if (over) for (const { busy, at, onEnd } of consumers) if (stopped || (!busy && at === tail)) onEnd?.(over)
   }
 
   const tell = (entry: Entry): void => {
@@ -104,45 +109,50 @@ export function createQueue(options: QueueOptions): Queue {
 
   const offer = (consumer: Consumer, entry: Entry): void => {
     const { message } = entry
-    const finish = (): void => {
-      consumer.busy = false
-      consumer.at = entry.next!
-      if (consumer.gone) consumers.delete(consumer)
-    }
-    if (!message || !wants(consumer.name, message)) return finish()
-    const handle = (event: Delivery | undefined): unknown => {
-      // What is not handed out any more is not finished with either.
-      if (stopped) return new Promise(() => {})
-      if (!event || consumer.gone) return undefined
-      entry.taken = true
-      return consumer.handler(event)
-    }
-    const fail = (error: unknown): void => options.onHandlerError(error, message)
-    consumer.busy = true
-    try {
-      const event = readEntry(entry, message, options)
-      const result = event instanceof Promise ? event.then(handle) : handle(event)
-      if (isThenable(result)) {
-        // Started from a resolved promise, so that a thenable that throws is caught too.
-        void Promise.resolve(result)
-          .catch(fail)
-          .then(() => {
-            finish()
-            pump()
-          })
-        return
+    if (message && wants(consumer.name, message)) {
+      consumer.busy = true
+      try {
+        const event = readEntry(entry, message, options)
+        const result = event instanceof Promise ? event.then((read) => handle(consumer, entry, read)) : handle(consumer, entry, event)
+        if (isThenable(result)) return finish(consumer, entry, message, result)
+      } catch (error) {
+        options.onHandlerError(error, message)
       }
-    } catch (error) {
-      fail(error)
     }
-    finish()
+    leave(consumer, entry)
+  }
+
+  const handle = (consumer: Consumer, entry: Entry, event: Delivery | null): unknown => {
+    // What is not handed out any more is not finished with either.
+    if (stopped) return new Promise(() => {})
+    if (!event || consumer.gone) return undefined
+    entry.taken = true
+    return consumer.handler(event)
+  }
+
+  const finish = (consumer: Consumer, entry: Entry, message: DecodedMessage, result: PromiseLike<unknown>): void => {
+    // Started from a resolved promise, so that a thenable that throws is caught too.
+    void Promise.resolve(result)
+      .catch((error: unknown) => options.onHandlerError(error, message))
+      .then(() => {
+        leave(consumer, entry)
+        pump()
+      })
+  }
+
+  const leave = (consumer: Consumer, entry: Entry): void => {
+    consumer.busy = false
+    consumer.at = entry.next!
+    if (consumer.gone) remove(consumer)
   }
 
   /** Moves the cursor behind what all have finished with, and no further: it never passes an event under way. */
   const settle = (): void => {
-    while (head !== tail && (consumers.size > 0 ? !some(({ at }) => at === head) : head.taken || !(head.message || head.dropped))) {
+    while (head !== tail && (consumers.length > 0 ? !held(head) : head.taken || !(head.message || head.dropped))) {
       const finished = head
       head = head.next!
+      // A chain from an old entry, collected late, would keep all that followed it from being collected early.
+      finished.next = undefined
       count--
       tell(finished)
     }
@@ -154,14 +164,14 @@ export function createQueue(options: QueueOptions): Queue {
   const drop = (): void => {
     let before: Entry | undefined
     let entry = head
-    while (entry !== tail && (entry.gap || some(({ at }) => at === entry))) {
+    while (entry !== tail && (entry.gap || held(entry))) {
       before = entry
       entry = entry.next!
     }
     if (entry === tail) return
     const { message, number, cursor = '' } = entry
     const waiting = ({ at, name, gone }: Consumer): boolean => !gone && at.number <= number && wants(name, message)
-    const missed = some(({ gone }) => !gone) ? some(waiting) : message && !entry.taken
+    const missed = consumers.some(({ gone }) => !gone) ? consumers.some(waiting) : message && !entry.taken
     let newer = entry.next!
     while (newer.next && !newer.message) newer = newer.next
     const oldest = newer.message?.id ?? ''
@@ -182,33 +192,34 @@ export function createQueue(options: QueueOptions): Queue {
       let at = head
       for (let entry = head; entry !== tail; entry = entry.next!) if (entry.taken && wants(name, entry.message)) at = entry.next!
       const consumer: Consumer = { name, handler, onEnd, at, busy: false, gone: false }
-      consumers.add(consumer)
+      consumers = [...consumers, consumer]
       // What waits is handed out when the caller is done: it may add more handlers, and has to hold the function returned.
       queueMicrotask(pump)
       return () => {
         // What it was not handed stays uncommitted.
         if (stopped) return
         consumer.gone = true
-        if (!consumer.busy) consumers.delete(consumer)
+        if (!consumer.busy) remove(consumer)
         queueMicrotask(pump)
       }
     },
     push(id, message, gap) {
       if (stopped) return
       if (message || gap) {
-        const next = { number: tail.number + 1, cursor: id }
-        tail = Object.assign(tail, { message, gap, next }).next
+        tail.message = message
+        tail.gap = gap
+        tail = tail.next = emptyEntry(tail.number + 1, id)
         count++
       } else tail.cursor = id
       pump()
       if (dropOldest && count > limit) drop()
     },
     room: () => (stopped || dropOldest || !full() ? undefined : gate.until(() => stopped || !full())),
-    idle: () => gate.until(() => stopped || !some(({ busy, at }) => busy || at !== tail)),
+    idle: () => gate.until(() => stopped || consumers.every(({ busy, at }) => !busy && at === tail)),
     end(end) {
       over ??= end
       stopped ||= end.reason === 'aborted'
-      const heard = some(({ onEnd }) => onEnd !== undefined)
+      const heard = consumers.some(({ onEnd }) => onEnd !== undefined)
       pump()
       return heard
     },

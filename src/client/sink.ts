@@ -29,7 +29,7 @@ export function createSink({ payloads, queue, position, limit, onReady, onError 
     },
     onMessage(message) {
       const { event, id } = message
-      const end = payloads.end(message)
+      const end = payloads.ends() ? payloads.end(message) : undefined
       // A mark stands for no event.
       const wanted = typeof end !== 'object' && payloads.has(event)
       if (wanted && limit !== undefined && queue.full()) return { kind: 'fatal', error: overflown(limit) }

@@ -1,6 +1,6 @@
 import { EventwireError } from '../errors.ts'
 import { attachOnce, type MakeStream } from './attach.ts'
-import { proceed, recover, type Awaitable } from './awaitable.ts'
+import { proceed, recover, type Awaitable } from '../awaitable.ts'
 import { VARY, type Cors } from './cors.ts'
 import { milliseconds, type Duration } from './duration.ts'
 import { answerOf, isResponse, plain, requestedCursor, streamHeaders, withHeaders, type Answer } from './http.ts'

@@ -54,6 +54,7 @@ export interface Emitter<C extends Contract = Contract> extends Handlers<HandleO
 /** The topic of an emit. One that is there and no string, or misspelt, is a mistake, which must not send to everyone what was meant for few. */
 function topicOf(options: EmitOptions | undefined): string | undefined {
   if (options === undefined || options === null) return undefined
+  if (typeof options.topic === 'string' && Object.keys(options).length === 1) return options.topic
   checkMembers<EmitOptions>('emit', options, { topic: 'value' })
   if (!('topic' in options) || typeof options.topic === 'string') return options.topic
   throw new EventwireError('invalid-option', `emit: the topic is no string. Give { topic: 'name' }, or no options to reach everyone.`)

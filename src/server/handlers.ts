@@ -1,5 +1,5 @@
 import { EventwireError } from '../errors.ts'
-import { proceed, recover, type Awaitable } from './awaitable.ts'
+import { proceed, recover, type Awaitable } from '../awaitable.ts'
 import type { Answer } from './http.ts'
 import { webIncoming, type Incoming } from './incoming.ts'
 import { hasLeft, isEncoded, Leaving, nodeResponse, refusePipelined, type NodeResponse } from './node.ts'

@@ -1,5 +1,5 @@
 import { EventwireError } from '../errors.ts'
-import { encode } from '../wire/encode.ts'
+import { encodeEntry } from '../wire/encode.ts'
 import { Arena } from './arena.ts'
 import { formatCursor } from './cursor.ts'
 import { milliseconds, wholeNumber, type Duration } from './duration.ts'
@@ -76,7 +76,7 @@ class RingLog implements MemoryLog {
 
   append({ event, data, topic, key }: LogRecord): number {
     const seq = this.head + 1
-    const bytes = this.#arena.push(encode({ id: formatCursor(this.epoch, seq), event, data }))
+    const bytes = this.#arena.push(encodeEntry(formatCursor(this.epoch, seq), event, data))
     this.head = seq
     this.#topics.push(this.#index.push(topic, seq))
     if (this.maxAge !== Infinity) this.#times.push(performance.now())

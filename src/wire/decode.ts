@@ -40,6 +40,9 @@ export interface Decoder {
   push(chunk: Uint8Array): void
 }
 
+/** What a chunk brought: a message, a cursor, or what is rare enough to be told by calling it. */
+type Found = DecodedMessage | string | (() => void)
+
 const BOM = '\uFEFF'
 
 /** The longest delay that timers of JavaScript keep; a longer one fires at once. */
@@ -62,7 +65,8 @@ export function createDecoder(options: DecoderOptions): Decoder {
   let id = options.lastEventId ?? ''
   let spent = false
   // The parser is left in a stale state by a callback that throws, so it only collects; what it found is told after.
-  let found: (() => void)[] = []
+  let found: Found[] = []
+  let name = 'message'
 
   const fail = (what: string, limit: number): void => {
     if (spent) return
@@ -74,8 +78,8 @@ export function createDecoder(options: DecoderOptions): Decoder {
     })
   }
 
-  const collect = (report: () => void): void => {
-    if (!spent) found.push(report)
+  const collect = (it: Found): void => {
+    if (!spent) found.push(it)
   }
 
   const parser = createParser({
@@ -83,24 +87,25 @@ export function createDecoder(options: DecoderOptions): Decoder {
     // it makes no difference where the network cuts an event.
     maxBufferSize: maxEventBytes + maxIdBytes + 'event: '.length,
     onId(next) {
-      if (exceedsBytes(next, maxIdBytes)) return fail('an id', maxIdBytes)
+      if (exceedsBytes(maxIdBytes, next)) return fail('an id', maxIdBytes)
       id = next
-      collect(() => onCursor?.(next))
+      collect(next)
     },
     onEvent({ event = 'message', data, id: own }) {
       // The parser announces an id before the event that carries it. The event says it already, and if the event is
       // refused the cursor must not move past it.
       if (own !== undefined && !spent) found.pop()
-      if (exceedsBytes(event + data, maxEventBytes)) return fail('an event', maxEventBytes)
-      const message = { event, data, id }
-      collect(() => onMessage(message))
+      if (exceedsBytes(maxEventBytes, data, event)) return fail('an event', maxEventBytes)
+      // Each name is a new string, which has to be hashed for every look-up; most often it is the one before.
+      if (event !== name) name = event
+      collect({ event: name, data, id })
     },
     onRetry: (retry) => collect(() => onRetry?.(Math.min(retry, MAX_DELAY))),
     // Given only where it is wanted: with it the parser has to keep comments whole.
     onComment:
       onComment &&
       ((comment) => {
-        if (exceedsBytes(comment, maxEventBytes)) return fail('a comment', maxEventBytes)
+        if (exceedsBytes(maxEventBytes, comment)) return fail('a comment', maxEventBytes)
         collect(() => onComment(comment))
       }),
     onError({ type }) {
@@ -111,17 +116,19 @@ export function createDecoder(options: DecoderOptions): Decoder {
   parser.feed('\n')
 
   const tell = (): void => {
-    const reports = found
+    const told = found
     found = []
-    const thrown: unknown[] = []
-    for (const report of reports) {
+    let thrown: { readonly error: unknown } | undefined
+    for (const it of told) {
       try {
-        report()
+        if (typeof it === 'object') onMessage(it)
+        else if (typeof it === 'string') onCursor?.(it)
+        else it()
       } catch (error) {
-        thrown.push(error)
+        thrown ??= { error }
       }
     }
-    if (thrown.length > 0) throw thrown[0]
+    if (thrown) throw thrown.error
   }
 
   return {

@@ -44,7 +44,18 @@ export function encode({ event, data, id, retry, comment }: Message): string {
   return block + '\n'
 }
 
-/** The same in bytes. */
+/** The name that {@link encodeEntry} has checked last: most often it is the next one's too. */
+let checked = 'message'
+
+/** The block of an event whose id is of our own making, and so fit for the wire. The rest is checked as {@link encode} does. */
+export function encodeEntry(id: string, event: string, data: string): string {
+  if (event !== checked) encode({ event, data: '' })
+  checked = event
+  const name = event === 'message' ? '' : `event: ${event}\n`
+  return `id: ${id}\n${name}${lines('data', wellFormed('data', data))}\n`
+}
+
+/** What {@link encode} gives, in bytes. */
 export function encodeBytes(message: Message): Uint8Array<ArrayBuffer> {
   return utf8.encode(encode(message))
 }
