@@ -23,18 +23,19 @@ export interface ChunkedResponse extends NodeResponse {
   /** Known once the head is written. */
   readonly chunkedEncoding: boolean
   flushHeaders(): void
+  once(event: 'drain', listener: () => void): unknown
 }
 
 /**
  * Whether nobody stands between a response, whose head has yet to be written, and its socket: then, if it is `chunkedEncoding`, what
- * `response.write` would write may as well be written to the socket. Bun and Deno only act as if there were one.
+ * `response.write` would write may as well be written to the socket.
  */
 export function isPlain(response: NodeResponse): response is ChunkedResponse {
   const http = nodeHttp()
   return (
     http !== undefined &&
     response instanceof http.ServerResponse &&
-    response.write === http.OutgoingMessage.prototype.write &&
+    isUnchanged(response) &&
     response.socket !== null &&
     // Somebody compresses, or collects what is written to send it later.
     !response.hasHeader('content-encoding') &&
@@ -42,11 +43,21 @@ export function isPlain(response: NodeResponse): response is ChunkedResponse {
   )
 }
 
+/** Whether it writes as node:http does. */
+function isUnchanged({ write }: { readonly write: unknown }): boolean {
+  return write === nodeWrite
+}
+
+/** node:http, where it is node's own. Bun, Deno and Workers only act as if there were sockets. */
 // What it returns is left to be inferred: to name the type would be to import it.
 function nodeHttp() {
   const { process } = globalThis
-  return process === undefined || process.versions['bun'] || process.versions['deno'] ? undefined : process.getBuiltinModule('node:http')
+  const { uv, bun, deno } = process?.versions ?? {}
+  return uv === undefined || bun !== undefined || deno !== undefined ? undefined : process.getBuiltinModule?.('node:http')
 }
+
+// oxlint-disable-next-line typescript/unbound-method -- compared, never called
+const nodeWrite: unknown = nodeHttp()?.OutgoingMessage.prototype.write
 
 /**
  * Writes the body of an HTTP/1.1 response straight to its socket: chunks (RFC 9112 7.1) that are framed once for all connections that
@@ -72,6 +83,8 @@ export class ChunkedSink implements Sink {
   write(bytes: Uint8Array): boolean {
     // Somebody else has ended the response: what follows on the socket belongs to the next one.
     if (this.#response.writableEnded) return true
+    // By now somebody stands between.
+    if (!isUnchanged(this.#response)) return this.#pass(bytes)
     const socket = this.#socket
     const taken = bytes.byteLength < LARGE_BYTES ? socket.write(frame(bytes)) : this.#writeLarge(bytes)
     if (taken || socket.writableLength < this.#highWaterMark) return true
@@ -100,6 +113,13 @@ export class ChunkedSink implements Sink {
   /** Lets go of the socket, which may serve other responses now. */
   release(): void {
     this.#socket.off('drain', this.#onDrain)
+  }
+
+  #pass(bytes: Uint8Array): boolean {
+    const response = this.#response
+    if (response.write(bytes) || response.writableLength < this.#highWaterMark) return true
+    response.once('drain', this.#onDrain)
+    return false
   }
 
   #writeLarge(bytes: Uint8Array): boolean {

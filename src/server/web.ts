@@ -21,23 +21,23 @@ export function webResponse({ status, headers, body }: Answer, request: Request,
  * It holds on to the request: on node the signal of a request that has become garbage does not abort any more.
  */
 function streamOf(attach: Attach, request: Request, highWaterMark: number): ReadableStream<Uint8Array> {
-  let connection: SinkListener | undefined
+  let attached: { readonly sink: WebSink; readonly connection: SinkListener } | undefined
   let leave = (): void => {}
   const over = (): void => {
     request.signal.removeEventListener('abort', leave)
-    connection?.gone()
+    attached?.connection.gone()
   }
   return new ReadableStream<Uint8Array>(
     {
       pull(controller) {
-        if (connection) return connection.drained()
+        if (attached) return attached.sink.pulled(attached.connection)
         if (request.signal.aborted) return controller.close()
-        const sink = webSink(controller, highWaterMark, over)
+        const sink = new WebSink(controller, highWaterMark, over)
         // Quietly: to a runtime, an error of the stream is one of the server.
-        leave = sink.end
+        leave = () => sink.end()
         request.signal.addEventListener('abort', leave, { once: true })
-        connection = attach(sink)
-        connection.opened()
+        attached = { sink, connection: attach(sink) }
+        attached.connection.opened()
       },
       cancel: over,
     },
@@ -45,26 +45,83 @@ function streamOf(attach: Attach, request: Request, highWaterMark: number): Read
   )
 }
 
-function webSink(controller: ReadableStreamDefaultController<Uint8Array>, highWaterMark: number, over: () => void): Sink {
-  return {
-    write(bytes) {
-      // A copy: whoever reads owns what it gets, and may transfer it away from the log and the other connections.
-      controller.enqueue(bytes.slice())
-      return (controller.desiredSize ?? 0) > -highWaterMark
-    },
-    get buffered() {
-      return -(controller.desiredSize ?? 0)
-    },
-    end() {
-      controller.close()
-      over()
-    },
-    destroy() {
-      // An error, where closing would keep what is queued until it is read.
-      controller.error(new EventwireError('timeout', 'The stream was cut: its client had stopped reading, or the server is closing.'))
-      over()
-    },
+class WebSink implements Sink {
+  readonly #controller: ReadableStreamDefaultController<Uint8Array>
+  readonly #highWaterMark: number
+  readonly #over: () => void
+  #latest: Chunk | undefined
+  /** Ends the pull that is held open. */
+  #resolve = (): void => {}
+
+  constructor(controller: ReadableStreamDefaultController<Uint8Array>, highWaterMark: number, over: () => void) {
+    this.#controller = controller
+    this.#highWaterMark = highWaterMark
+    this.#over = over
   }
+
+  get buffered(): number {
+    return -(this.#controller.desiredSize ?? 0)
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#latest && isTaken(this.#latest)) {
+      this.destroy()
+      return false
+    }
+    this.#latest = chunkOf(bytes)
+    this.#controller.enqueue(this.#latest.bytes)
+    if (this.#hasRoom) return true
+    this.#resolve()
+    return false
+  }
+
+  end(): void {
+    this.#controller.close()
+    this.#over()
+  }
+
+  destroy(): void {
+    // An error, where closing would keep what is queued until it is read.
+    this.#controller.error(new EventwireError('timeout', 'The stream was cut: its client had stopped reading, or the server is closing.'))
+    this.#over()
+  }
+
+  /** The reader waits. While there is room the pull is held open, or it would come again for each chunk. */
+  pulled(connection: SinkListener): Promise<void> | undefined {
+    connection.drained()
+    return this.#hasRoom ? new Promise((resolve) => (this.#resolve = resolve)) : undefined
+  }
+
+  get #hasRoom(): boolean {
+    return this.buffered < this.#highWaterMark
+  }
+}
+
+/**
+ * A copy of bytes as it is handed to readers. They own what they get, and one may transfer it, as a stream of type `bytes` does with what
+ * it is fed: never the log's own memory.
+ */
+interface Chunk {
+  readonly source: Uint8Array
+  readonly bytes: Uint8Array
+  shared: boolean
+}
+
+/** One copy for all who are sent the same bytes: until the first time that a reader has taken one away. */
+let sharing = true
+let latest: Chunk | undefined
+
+function chunkOf(source: Uint8Array): Chunk {
+  if (!sharing || latest?.source !== source) return (latest = { source, bytes: source.slice(), shared: false })
+  latest.shared = true
+  return latest
+}
+
+/** Whether a chunk was taken away, perhaps before this reader had it: then its stream has to end, and its client resumes. From then on each has a copy. */
+function isTaken({ bytes, shared }: Chunk): boolean {
+  const taken = bytes.byteLength === 0
+  if (taken) sharing = false
+  return taken && shared
 }
 
 function webHeaders(headers: AnswerHeaders): Headers {

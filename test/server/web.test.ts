@@ -81,3 +81,27 @@ test('a reader that stops reading is left at its cursor, and reads on from the l
   expect(heard).toEqual(Array.from({ length: 500 }, (_, i) => String(i)))
   await reader.cancel()
 })
+
+test('a reader that takes away what another has yet to read ends the stream of the other, which resumes', async () => {
+  const emitter = createEmitter(market)
+  const open = async (): Promise<ReadableStreamDefaultReader<Uint8Array>> => {
+    const reader = (await emitter.handle(new Request('http://localhost/events'))).body!.getReader()
+    await reader.read()
+    return reader
+  }
+  const next = async (reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array> => (await reader.read()).value!
+  const [one, other] = [await open(), await open()]
+  const start = await emitter.emit('message', 'before')
+  expect(new TextDecoder().decode(await next(one))).toContain('data: before')
+  expect(await next(other)).toEqual(expect.any(Uint8Array))
+  void emitter.emit('message', 'for both')
+  const chunk = await next(one)
+  structuredClone(chunk, { transfer: [chunk.buffer as ArrayBuffer] })
+  void emitter.emit('message', 'the next')
+  expect(await next(other)).toHaveLength(0)
+  await expect(other.read()).rejects.toThrow('The stream was cut')
+  const resumed = collect(await emitter.handle(new Request('http://localhost/events', { headers: { 'last-event-id': start } })), () => {})
+  await resumed.until(({ events }) => events.length === 2)
+  expect(resumed.events.map(({ data }) => data)).toEqual(['for both', 'the next'])
+  await emitter.close()
+})

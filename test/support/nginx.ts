@@ -68,10 +68,15 @@ http {
   fastcgi_temp_path fastcgi;
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
+  upstream kept {
+    server 127.0.0.1:${upstream};
+    # Used where a location has HTTP/1.1 to the server, and no header Connection.
+    keepalive 2;
+  }
   server {
     listen 127.0.0.1:${port};
     location / {
-      proxy_pass http://127.0.0.1:${upstream};
+      proxy_pass http://kept;
       ${directives}
     }
   }
