@@ -25,6 +25,15 @@ export const CHROMIUM: Program = {
   fetch: install,
 }
 
+export const CURL: Program = {
+  title: 'curl',
+  loss: 'nothing is tested with it',
+  variable: 'CURL',
+  names: ['curl'],
+  package: 'curl',
+  fetch: install,
+}
+
 export const NGINX: Program = {
   title: 'nginx',
   loss: 'nothing is tested behind a proxy',
@@ -64,7 +73,7 @@ export const XVFB: Program = {
 }
 
 /** All that there are. */
-export const PROGRAMS = [CHROMIUM, FIREFOX, NGINX, WEBKIT, XVFB]
+export const PROGRAMS = [CHROMIUM, CURL, FIREFOX, NGINX, WEBKIT, XVFB]
 
 /** Where a program is: its variable says, or it is the first of its names on the path or among what was unpacked. */
 export function findProgram({ variable, names }: Program): string | undefined {

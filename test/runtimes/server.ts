@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { constants, gzipSync } from 'node:zlib'
-import { createEmitter, streamEvents, type Emitter } from 'eventwire/server'
+import { createEmitter, streamEvents, type Connection, type Emitter } from 'eventwire/server'
 import { answer, market, type Answer, type Emit, type Flood, type Seen } from './suite.ts'
 
 /** What the suite runs against. */
@@ -91,6 +91,7 @@ class World {
   emitter: Emitter<typeof market> = createEmitter(market, { cors: CORS })
   readonly #seen: Seen[] = []
   readonly #open = new Set<ServerResponse>()
+  readonly #connections = new Set<Connection<typeof market>>()
   #script: Answer[] = []
   #flood = Promise.withResolvers<Flood>()
   #changed = Promise.withResolvers<void>()
@@ -120,6 +121,17 @@ class World {
         return Promise.all((body as Emit[]).map((emit) => this.#emit(emit)))
       case 'cut':
         return this.#cut()
+      case 'end':
+        for (const connection of this.#connections) connection.close()
+        return undefined
+      case 'compress':
+        this.emitter = createEmitter(market, {
+          cors: CORS,
+          compression: 'shared',
+          onConnect: (connection) => void this.#connections.add(connection),
+          onDisconnect: (connection) => void this.#connections.delete(connection),
+        })
+        return undefined
       case 'restart': {
         const { emitter } = this
         this.emitter = createEmitter(market, { cors: CORS })

@@ -82,6 +82,9 @@ export const answer = defineEvents(
 /** Firefox and WebKit read a response into memory whether or not the page does: nothing there can pause a server. */
 const READS_AHEAD = /Firefox|AppleWebKit(?!.*Chrome)/.test(navigator.userAgent)
 
+/** Workers do where they are in service; by themselves they do not. */
+const ASKS_FOR_GZIP = navigator.userAgent !== 'Cloudflare-Workers'
+
 /** What a server of another make sends, which says in its own words that it is done. */
 const foreign = defineEvents({ message: text() }, { ends: [{ event: 'message', data: '[DONE]' }] })
 
@@ -256,6 +259,35 @@ const SCENARIOS: Readonly<Record<string, (world: World) => Promise<void>>> = {
     const lines = collector<string>()
     stream.on('message', (line) => lines.take(line))
     same(await lines.reach(1), ['one'])
+  },
+
+  async 'of a compressed stream each event arrives before the next is published, over its end and over a cut'({
+    subscribe,
+    emit,
+    control,
+    requests,
+    url,
+  }) {
+    await control('compress')
+    const { stream, statuses, gaps, errors, ready } = subscribe(
+      market,
+      url('events'),
+      ASKS_FOR_GZIP ? {} : { headers: { 'accept-encoding': 'gzip' } },
+    )
+    const lines = collector<string>()
+    stream.on('message', (line) => lines.take(line))
+    await ready()
+    const sent = Array.from({ length: 40 }, (_, i) => `${i} ${'abcdefgh'.repeat(i % 10 === 9 ? 10_000 : i)}`)
+    for (const [i, line] of sent.entries()) {
+      if (i === 15) await control('end')
+      if (i === 30) await control('cut')
+      await emit([['message', line]])
+      await lines.reach(i + 1)
+    }
+    same(lines.items, sent)
+    same([gaps.items, errors.items, failures(statuses.items).length], [[], [], 2])
+    for (const { headers } of await requests(3))
+      if (!headers['accept-encoding']?.includes('gzip')) throw new Error('It did not ask for gzip.')
   },
 
   async 'half an event is not handed out, and is asked for again'({ subscribe, script, requests, url }) {

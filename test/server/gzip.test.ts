@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import zlib from 'node:zlib'
@@ -6,7 +6,9 @@ import fc from 'fast-check'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { EMPTY, follow, type Checksum } from '../../src/server/crc.ts'
 import { acceptsGzip, endOfStream, GZIP_HEADER, GzipStream, requireZlib, SharedDeflate, type Frame } from '../../src/server/gzip.ts'
+import { CURL } from '../../scripts/programs.ts'
 import { caught } from '../support/caught.ts'
+import { missing, pathOf } from '../support/program.ts'
 import { seeded } from '../support/random.ts'
 import { serve } from '../support/serve.ts'
 
@@ -308,9 +310,9 @@ test('fetch reads each batch as it comes, and a clean end', async () => {
   await readAlong(body!, server)
 })
 
-test.skipIf(spawnSync('curl', ['--version']).error)('curl --compressed reads each batch as it comes, and a clean end', async () => {
+test.skipIf(missing(CURL))('curl --compressed reads each batch as it comes, and a clean end', async () => {
   const server = await feed()
-  const curl = spawn('curl', ['--compressed', '--silent', '--show-error', '--no-buffer', server.url], {
+  const curl = spawn(pathOf(CURL), ['--compressed', '--silent', '--show-error', '--no-buffer', server.url], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exited = once(curl, 'exit')
