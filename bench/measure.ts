@@ -26,6 +26,8 @@ export interface Load {
   readonly rate?: number
   readonly seconds?: number
   readonly warmUp?: number
+  /** Whether to put it on the server once before, so that what is measured is code that has run. */
+  readonly rehearse?: boolean
   /** Deliveries that make one event, where that is not one to each client. */
   readonly perEvent?: number
   readonly stalled?: number
@@ -90,6 +92,7 @@ export async function measure(server: Server, load: Load): Promise<Measurement> 
     const { lastEventId } = await readiness(child, server, complaints)
     const done = server.native || load.mode === 'connect' ? Promise.resolve({}) : lastWord(child)
     const header = load.header ?? (lastEventId === undefined ? '' : `Last-Event-ID: ${lastEventId}`)
+    if (load.rehearse) await runLoad(child.pid ?? 0, { path: server.path ?? '/sse', ...load, header })
     const result = await runLoad(child.pid ?? 0, { path: server.path ?? '/sse', ...load, header })
     if (result.foreign !== undefined) foreign.push(result.foreign)
     return { ...result, ...(await done) }
@@ -110,7 +113,7 @@ function commandOf({ command, native }: Server, options: Partial<ServerOptions>)
 }
 
 async function runLoad(pid: number, load: Load): Promise<Measurement> {
-  const { warmUp, perEvent, atOnce, idleMs, maxBytes, ...plain } = load
+  const { warmUp, perEvent, atOnce, idleMs, maxBytes, rehearse: _, ...plain } = load
   const words = { ...plain, 'warm-up': warmUp, 'per-event': perEvent, 'at-once': atOnce, idle: idleMs, 'max-bytes': maxBytes, port, pid }
   const flags = Object.entries(words).flatMap(([name, value]) => (value === undefined || value === '' ? [] : [`-${name}`, String(value)]))
   const child = start(LOAD_CORE, [join(BUILD, 'load'), ...flags])

@@ -10,6 +10,7 @@ function onNode(name: string, file: string, more: Partial<Server> = {}): Server 
 export const floor: Server = { name: 'floor', command: [join(BUILD, 'floor')], native: true }
 export const prototype = onNode('prototype', 'prototype')
 export const eventwire = onNode('eventwire', 'eventwire')
+export const eventwireDetach = onNode('eventwire, detach', 'eventwire', { env: { EVENTWIRE_DETACH: '1' } })
 export const resWrite = onNode('res.write', 'res-write')
 export const betterSse = onNode('better-sse', 'better-sse')
 export const fastifySse = onNode('@fastify/sse', 'fastify-sse')

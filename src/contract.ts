@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { proceed } from './awaitable.ts'
+import { isThenable, proceed, recover } from './awaitable.ts'
 import { EventwireError, messageOf } from './errors.ts'
-import { formatIssues, isPending, schemaFault, type Verdict } from './schema.ts'
+import { formatIssues, schemaFault, type Verdict } from './schema.ts'
 
 /** Event names and their schemas, as given to {@link defineEvents}. */
 export type EventSchemas = Readonly<Record<string, StandardSchemaV1>>
@@ -121,13 +121,10 @@ export function defineEvents<const S extends EventSchemas>(schemas: S, options: 
       it.proofs++
       return written
     }
-    const refuse = (cause: unknown): never => refuseOneWay(it.event, cause)
-    try {
-      const again = proceed(validate(it, read(it, written)), (data) => compare(write(it, data)))
-      return again instanceof Promise ? again.catch(refuse) : again
-    } catch (cause) {
-      return refuse(cause)
-    }
+    return recover(
+      () => proceed(validate(it, read(it, written)), (data) => compare(write(it, data))),
+      (cause) => refuseOneWay(it.event, cause),
+    )
   }
 
   const contract: Contract<S> & { [CONTRACT]: true } = {
@@ -209,7 +206,7 @@ function validate({ event, schema }: Declared, value: unknown): unknown {
   } catch (cause) {
     throw unusable(event, 'could not be validated', cause)
   }
-  return isPending(verdict) ? acceptLater(event, verdict) : accept(event, verdict)
+  return isThenable(verdict) ? acceptLater(event, verdict) : accept(event, verdict)
 }
 
 async function acceptLater(event: string, pending: PromiseLike<Verdict>): Promise<unknown> {

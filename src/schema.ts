@@ -11,11 +11,6 @@ export function schemaFault(schema: unknown): string | undefined {
   return 'its value is no Standard Schema. Give a schema of zod, valibot, arktype or the like, or text().'
 }
 
-/** Whether the schema is asynchronous. Anything with a `then` counts: a library may bring promises of its own. */
-export function isPending(verdict: Verdict | PromiseLike<Verdict>): verdict is PromiseLike<Verdict> {
-  return typeof (verdict as Partial<PromiseLike<Verdict>> | undefined)?.then === 'function'
-}
-
 /** The issues as a sentence that names the fields. */
 export function formatIssues(issues: readonly StandardSchemaV1.Issue[]): string {
   const keys = (path: NonNullable<StandardSchemaV1.Issue['path']>): string[] =>

@@ -15,7 +15,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'index.ts': ['contract.ts', 'errors.ts'],
   wire: ['errors.ts'],
   server: ['awaitable.ts', 'contract.ts', 'errors.ts', 'wire'],
-  client: ['contract.ts', 'errors.ts', 'wire'],
+  client: ['awaitable.ts', 'contract.ts', 'errors.ts', 'wire'],
   otel: ['server'],
   react: ['client', 'contract.ts', 'errors.ts'],
 }

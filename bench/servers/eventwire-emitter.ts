@@ -19,6 +19,7 @@ export const emitter = createEmitter(defineEvents({ message: sample }), {
   history: { events: Math.max(10_000, options.logged), bytes: options.logBytes, age: '10m' },
   heartbeat: 15_000,
   slowConsumer: 'gap',
+  detach: process.env['EVENTWIRE_DETACH'] === '1',
   ...(options.compression ? { compression: 'shared' } : {}),
 })
 

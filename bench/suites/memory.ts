@@ -6,10 +6,10 @@ import type { Suite, SuiteOptions, Table } from '../report.ts'
 import * as servers from '../servers.ts'
 import { figure } from '../statistics.ts'
 
-const { floor, resWrite, eventwire, betterSse, fastifySse, honoStream, graphqlSse, orpc, trpc, goBroker } = servers
+const { floor, resWrite, eventwire, eventwireDetach, betterSse, fastifySse, honoStream, graphqlSse, orpc, trpc, goBroker } = servers
 const LOAD: Load = { mode: 'connect', clients: 10_000, idleMs: 500 }
 const MOST_ROUNDS = 3
-const BASES = [floor, resWrite, eventwire]
+const BASES = [floor, resWrite, eventwire, eventwireDetach]
 const COMPARED = [...BASES, betterSse, fastifySse, honoStream, graphqlSse, orpc, trpc, ...(goBroker ? [goBroker] : [])]
 
 export const suite: Suite = {

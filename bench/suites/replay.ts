@@ -39,7 +39,7 @@ function casesFor({ only }: SuiteOptions): Case[] {
     .filter(([server]) => server === prepared || !only || only.includes(server.name))
     .map(([server, clients]) => ({
       server: { ...server, options: { logged: LOGGED, missed: MISSED } },
-      load: { mode: 'connect', clients, replay: MISSED },
+      load: { mode: 'connect', clients, replay: MISSED, rehearse: true },
     }))
 }
 

@@ -1,3 +1,4 @@
+import { isThenable } from '../awaitable.ts'
 import type { Gap } from '../wire/control.ts'
 import type { DecodedMessage } from '../wire/decode.ts'
 
@@ -42,13 +43,13 @@ export function readEntry(entry: Entry, message: DecodedMessage, reader: EntryRe
   if (entry.event !== undefined) return entry.event
   try {
     const data = reader.decode(message)
-    return (entry.event = data instanceof Promise ? readLater(entry, message, reader, data) : delivery(message, data))
+    return (entry.event = isThenable(data) ? readLater(entry, message, reader, data) : delivery(message, data))
   } catch (error) {
     return refuse(entry, message, reader, error)
   }
 }
 
-async function readLater(entry: Entry, message: DecodedMessage, reader: EntryReader, data: Promise<unknown>): Promise<Delivery | null> {
+async function readLater(entry: Entry, message: DecodedMessage, reader: EntryReader, data: PromiseLike<unknown>): Promise<Delivery | null> {
   try {
     return (entry.event = delivery(message, await data))
   } catch (error) {

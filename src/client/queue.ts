@@ -1,3 +1,4 @@
+import { isThenable } from '../awaitable.ts'
 import type { Gap } from '../wire/control.ts'
 import type { DecodedMessage } from '../wire/decode.ts'
 import { emptyEntry, readEntry, type Delivery, type Entry, type EntryReader } from './entry.ts'
@@ -98,7 +99,7 @@ export function createQueue(options: QueueOptions): Queue {
     }
     pumping = false
     settle()
-    if (over) for (const { busy, at, onEnd } of consumers) if (stopped || (!busy && at === tail)) onEnd?.(over)
+    if (over) for (const { busy, at, gone, onEnd } of consumers) if (!gone && (stopped || (!busy && at === tail))) onEnd?.(over)
   }
 
   const tell = (entry: Entry): void => {
@@ -113,7 +114,7 @@ export function createQueue(options: QueueOptions): Queue {
       consumer.busy = true
       try {
         const event = readEntry(entry, message, options)
-        const result = event instanceof Promise ? event.then((read) => handle(consumer, entry, read)) : handle(consumer, entry, event)
+        const result = isThenable(event) ? event.then((read) => handle(consumer, entry, read)) : handle(consumer, entry, event)
         if (isThenable(result)) return finish(consumer, entry, message, result)
       } catch (error) {
         options.onHandlerError(error, message)
@@ -228,8 +229,4 @@ export function createQueue(options: QueueOptions): Queue {
 
 function wants(name: string | undefined, message: DecodedMessage | undefined): boolean {
   return message !== undefined && (name === undefined || name === message.event)
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | undefined | null)?.then === 'function'
 }

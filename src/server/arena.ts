@@ -29,8 +29,10 @@ export class Arena {
   /** Adds a text, and gives its size in bytes. */
   push(text: string): number {
     if (this.length === this.#blocks.length) this.#grow()
-    const slot = this.#slot(this.length++)
+    const slot = this.#slot(this.length)
     const size = text.length * 3 <= SHARED_BYTES ? this.#share(text, slot) : this.#own(text, slot)
+    // Last: what could not be encoded was never there.
+    this.length++
     this.bytes += size
     return size
   }
@@ -64,16 +66,18 @@ export class Arena {
 
   /** Writes a text behind the others of its block, or into a new one. */
   #share(text: string, slot: number): number {
-    // A UTF-16 unit takes three bytes at most.
-    if (this.#block.byteLength - this.#used < text.length * 3) {
-      this.#block = new Uint8Array(BLOCK_BYTES)
-      this.#used = 0
-    }
-    const { written } = utf8.encodeInto(text, this.#block.subarray(this.#used))
+    const { read, written } = utf8.encodeInto(text, this.#block.subarray(this.#used))
+    if (read === text.length) return this.#place(slot, written)
+    this.#block = new Uint8Array(BLOCK_BYTES)
+    this.#used = 0
+    return this.#place(slot, utf8.encodeInto(text, this.#block).written)
+  }
+
+  #place(slot: number, size: number): number {
     this.#blocks[slot] = this.#block
     this.#starts[slot] = this.#used
-    this.#ends[slot] = this.#used += written
-    return written
+    this.#ends[slot] = this.#used += size
+    return size
   }
 
   #own(text: string, slot: number): number {

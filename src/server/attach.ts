@@ -1,7 +1,8 @@
 import { MAX_DELAY } from '../wire/decode.ts'
 import { EMPTY } from './crc.ts'
 import { endOfStream, GZIP_HEADER } from './gzip.ts'
-import { join, type Attach, type Sink, type SinkListener } from './sink.ts'
+import { join } from './bytes.ts'
+import type { Attach, Sink, SinkListener } from './sink.ts'
 import type { Slot } from './slots.ts'
 
 /** Makes the stream of a request, once its sink is there. `release` is to be called when it is gone. */

@@ -16,6 +16,17 @@ interface Socket {
   off(event: 'drain', listener: () => void): unknown
 }
 
+/** What a body in chunks belongs to: a response, or what stands for it once node:http has let go of its socket. */
+export interface Carrier {
+  readonly socket: Socket
+  readonly writableEnded: boolean
+  readonly writableLength: number
+  write(bytes: Uint8Array): boolean
+  end(): unknown
+  destroy(): unknown
+  once(event: 'drain', listener: () => void): unknown
+}
+
 /** A response whose chunks are framed here. */
 export interface ChunkedResponse extends NodeResponse {
   readonly socket: Socket
@@ -64,14 +75,14 @@ const nodeWrite: unknown = nodeHttp()?.OutgoingMessage.prototype.write
  * are sent the same bytes, where `response.write` frames them for each.
  */
 export class ChunkedSink implements Sink {
-  readonly #response: ChunkedResponse
+  readonly #carrier: Carrier
   readonly #socket: Socket
   readonly #highWaterMark: number
   readonly #onDrain: () => void
 
-  constructor(response: ChunkedResponse, highWaterMark: number, onDrain: () => void) {
-    this.#response = response
-    this.#socket = response.socket
+  constructor(carrier: Carrier, highWaterMark: number, onDrain: () => void) {
+    this.#carrier = carrier
+    this.#socket = carrier.socket
     this.#highWaterMark = highWaterMark
     this.#onDrain = onDrain
   }
@@ -82,9 +93,9 @@ export class ChunkedSink implements Sink {
 
   write(bytes: Uint8Array): boolean {
     // Somebody else has ended the response: what follows on the socket belongs to the next one.
-    if (this.#response.writableEnded) return true
+    if (this.#carrier.writableEnded) return true
     // By now somebody stands between.
-    if (!isUnchanged(this.#response)) return this.#pass(bytes)
+    if (!isUnchanged(this.#carrier)) return this.#pass(bytes)
     const socket = this.#socket
     const taken = bytes.byteLength < LARGE_BYTES ? socket.write(frame(bytes)) : this.#writeLarge(bytes)
     if (taken || socket.writableLength < this.#highWaterMark) return true
@@ -93,11 +104,11 @@ export class ChunkedSink implements Sink {
   }
 
   end(): void {
-    this.#response.end()
+    this.#carrier.end()
   }
 
   destroy(): void {
-    this.#response.destroy()
+    this.#carrier.destroy()
   }
 
   /** Acts so that what is written meanwhile leaves in one piece. */
@@ -116,9 +127,9 @@ export class ChunkedSink implements Sink {
   }
 
   #pass(bytes: Uint8Array): boolean {
-    const response = this.#response
-    if (response.write(bytes) || response.writableLength < this.#highWaterMark) return true
-    response.once('drain', this.#onDrain)
+    const carrier = this.#carrier
+    if (carrier.write(bytes) || carrier.writableLength < this.#highWaterMark) return true
+    carrier.once('drain', this.#onDrain)
     return false
   }
 
@@ -139,7 +150,8 @@ let last: { readonly bytes: Uint8Array; readonly chunk: Uint8Array } = { bytes: 
 function frame(bytes: Uint8Array): Uint8Array {
   if (bytes === last.bytes) return last.chunk
   const size = bytes.byteLength.toString(16)
-  const chunk = Buffer.allocUnsafe(size.length + bytes.byteLength + 4)
+  // Not of node's pool, which a socket that is full would hold on to.
+  const chunk = Buffer.allocUnsafeSlow(size.length + bytes.byteLength + 4)
   chunk.write(`${size}\r\n`)
   chunk.set(bytes, size.length + 2)
   chunk.set(CRLF, chunk.byteLength - 2)

@@ -1,5 +1,5 @@
 import { GZIP_HEADER, GzipStream, type SharedDeflate, type Zlib } from './gzip.ts'
-import { join } from './sink.ts'
+import { join } from './bytes.ts'
 
 /** Turns the blocks of one connection into the bytes of its body. */
 export interface Coding {
@@ -20,8 +20,9 @@ export class GzipCoding implements Coding {
   }
 
   encode(block: Uint8Array): Uint8Array {
-    const { latest } = this.#group
-    return this.#begin(latest?.batch === block ? this.#stream.batch(latest) : this.#stream.alone(block))
+    const { frame } = this.#group
+    // The very bytes of the group's batch, or else it is for this connection alone.
+    return this.#begin(frame?.batch === block ? this.#stream.batch(frame) : this.#stream.alone(block))
   }
 
   end(): Uint8Array {

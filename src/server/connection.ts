@@ -7,7 +7,8 @@ import type { Batch, Fanout, Group } from './fanout.ts'
 import type { Log, LogPage } from './log.ts'
 import { Place } from './place.ts'
 import { whenRoom } from './pump.ts'
-import { join, type Sink, type SinkListener } from './sink.ts'
+import { join } from './bytes.ts'
+import type { Sink, SinkListener } from './sink.ts'
 import { Transport } from './transport.ts'
 
 const utf8 = new TextEncoder()
@@ -70,8 +71,8 @@ export class StreamConnection<Context = unknown> implements SinkListener {
     const gap = start.gap ? this.#gap(start.gap, lastEventId ?? '') : ''
     this.#write(readyBlock(ready, retry) + gap + (withSnapshot ? '' : this.#place.checkpoint()))
     this.rules.onOpen(this)
-    // Unless the hook has closed it.
-    if (withSnapshot && !this.#over) void this.#sendSnapshot()
+    // Unless the hook has closed it, or made it begin anew.
+    if (withSnapshot && this.state === 'behind') void this.#sendSnapshot()
     this.#catchUp()
   }
 
@@ -96,10 +97,7 @@ export class StreamConnection<Context = unknown> implements SinkListener {
     if (this.state === 'snapshot') return this.#write(COMMENT)
     // To a busy group events are on their way, a better sign.
     if (this.state !== 'live' || this.group.busy) return
-    this.#place.seq = this.log.head
-    const moved = this.#place.untold
-    this.#place.pass(this.log.head)
-    this.#write(moved ? this.fanout.checkpoint() : COMMENT)
+    this.#write(this.#place.reach(this.log.head) ? this.fanout.checkpoint() : COMMENT)
   }
 
   /** The log has a new epoch: reads on from there, after saying so. */

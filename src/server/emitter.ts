@@ -78,7 +78,7 @@ function keyFrom(latest: () => unknown, report: Report): string | undefined {
  */
 export function createEmitter<C extends Contract, Context = undefined>(contract: C, options: EmitterOptions<C, Context> = {}): Emitter<C> {
   if (!isContract(contract)) throw new EventwireError('invalid-option', 'createEmitter takes the contract that defineEvents returned.')
-  const { log, topics, policy, latest, zlib } = settleEmitter(options)
+  const { log, topics, policy, latest, zlib, detach } = settleEmitter(options)
   const settings = settleStream(options)
   // All that may refuse an option comes before the log is taken.
   const cors = createCors(options.cors, ['GET'])
@@ -157,7 +157,7 @@ export function createEmitter<C extends Contract, Context = undefined>(contract:
           throw new EventwireError('emitter-closed', `emit(${JSON.stringify(event)}): this emitter was closed.`, { event })
         return publish(event, data, topicOf(emitOptions))
       }),
-    ...createHandlers(admit, settings.highWaterMark, report),
+    ...createHandlers(admit, settings.highWaterMark, report, detach),
     stats: () => statsOf(fanout),
     close: (closing) => shutdown.start(closing),
   }

@@ -5,12 +5,13 @@ import { formatCursor } from './cursor.ts'
 import { SharedDeflate, type Zlib } from './gzip.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Log, LogListener } from './log.ts'
+import { Awaiting } from './awaiting.ts'
 import { nextTurn, Slice } from './slice.ts'
 import { createCounters } from './stats.ts'
 import type { Topics } from './topics.ts'
 
-/** What has this much to write does not wait for the end of the tick. */
-const FLUSH_BYTES = 256 << 10
+/** What awaits its turn may add up to this much: the log holds it beyond its own bounds. More is handed on at once, however long that takes. */
+const MAX_AWAITING = 8 << 20
 
 /** Most bytes of one batch. */
 const BATCH_BYTES = 64 << 10
@@ -26,7 +27,6 @@ export class Group {
   size = 0
   /** The events that its live connections have yet to be handed, by `seq`. */
   pending: number[] = []
-  pendingBytes = 0
   /** The batch that is being handed to them. */
   batch: Batch | undefined
   /** Compresses it for all of them, once one of them wants that. */
@@ -48,6 +48,7 @@ export class Group {
 
 /** Events on their way to the live connections of a group. */
 export interface Batch {
+  /** The very object goes to all of them: those who frame or compress it do so once. */
   readonly bytes: Uint8Array
   /** `seq` of its first event. */
   readonly first: number
@@ -68,6 +69,7 @@ export class Fanout implements LogListener {
   /** The groups that are busy, in the order of their turns. */
   readonly #busy = new Set<Group>()
   #scheduled = false
+  readonly #awaiting = new Awaiting()
   handed: number
   /** The latest checkpoint: most connections are sent the same. */
   #checkpointed = { cursor: '', bytes: new Uint8Array() }
@@ -112,16 +114,22 @@ export class Fanout implements LogListener {
 
   onAppend(seq: number, topic: string | undefined, bytes: number): void {
     if (topic === undefined) {
-      for (const group of this.#groups.values()) this.#enqueue(group, seq, bytes)
+      for (const group of this.#groups.values()) this.#enqueue(group, seq)
     } else {
-      for (const group of this.#byTopic.get(topic) ?? []) this.#enqueue(group, seq, bytes)
-      for (const group of this.#byTopic.get(EVERY_TOPIC) ?? []) this.#enqueue(group, seq, bytes)
+      for (const group of this.#byTopic.get(topic) ?? []) this.#enqueue(group, seq)
+      for (const group of this.#byTopic.get(EVERY_TOPIC) ?? []) this.#enqueue(group, seq)
     }
-    if (this.#busy.size === 0) this.handed = seq
+    if (this.#busy.size === 0) {
+      this.handed = seq
+      return
+    }
+    // Only now: hooks may emit meanwhile, and what is emitted later must not come to any group first.
+    if (this.#awaiting.add(seq, bytes) > MAX_AWAITING) this.#run(Slice.unbounded())
+    else this.#schedule()
   }
 
   onEpochEnd(): void {
-    this.#run(new Slice(Infinity))
+    this.#run(Slice.unbounded())
   }
 
   onEpoch(): void {
@@ -136,14 +144,11 @@ export class Fanout implements LogListener {
     return this.#checkpointed.bytes
   }
 
-  #enqueue(group: Group, seq: number, bytes: number): void {
+  #enqueue(group: Group, seq: number): void {
     // Who is behind finds the event in the log.
     if (group.live.size === 0) return
     group.pending.push(seq)
-    group.pendingBytes += bytes
     this.#busy.add(group)
-    if (group.pendingBytes >= FLUSH_BYTES) this.#run(new Slice(Infinity))
-    else this.#schedule()
   }
 
   #schedule(): void {
@@ -151,7 +156,13 @@ export class Fanout implements LogListener {
     this.#scheduled = true
     nextTurn(() => {
       this.#scheduled = false
-      if (!this.#run(new Slice())) this.#schedule()
+      let done = false
+      try {
+        done = this.#run(new Slice())
+      } finally {
+        // Also when one of the connections throws: the others are owed the rest.
+        if (!done) this.#schedule()
+      }
     })
   }
 
@@ -159,28 +170,33 @@ export class Fanout implements LogListener {
   #run(slice: Slice): boolean {
     for (const group of this.#busy) {
       const batch = (group.batch ??= this.#nextBatch(group))
-      if (!slice.each(batch.connections, (connection) => connection.deliver(batch))) break
+      if (batch && !slice.each(batch.connections, (connection) => connection.deliver(batch))) break
       group.batch = undefined
+      group.deflate?.release()
       // Behind the others, when there is more.
       this.#busy.delete(group)
-      if (group.pending.length > 0) this.#busy.add(group)
+      if (group.pending.length > 0 && group.size > 0) this.#busy.add(group)
     }
     this.handed = this.#leastHanded()
+    this.#awaiting.handed(this.handed, this.log.head)
     return this.#busy.size === 0
   }
 
-  #nextBatch(group: Group): Batch {
+  #nextBatch(group: Group): Batch | undefined {
     const { pending } = group
+    if (group.live.size === 0) {
+      group.pending = []
+      return undefined
+    }
     const { bytes, last } = this.log.pick(pending, BATCH_BYTES)
     group.pending = last === pending.at(-1) ? [] : pending.slice(pending.indexOf(last) + 1)
-    group.pendingBytes -= bytes.byteLength
     group.deflate?.encode(bytes)
     return { bytes, first: pending[0]!, last, connections: group.live.values() }
   }
 
   #leastHanded(): number {
     let least = this.log.head
-    for (const { batch, pending } of this.#busy) least = Math.min(least, (batch?.first ?? pending[0]!) - 1)
+    for (const { batch, pending } of this.#busy) least = Math.min(least, (batch?.first ?? pending[0] ?? Infinity) - 1)
     return least
   }
 

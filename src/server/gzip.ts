@@ -56,39 +56,52 @@ export class SharedDeflate {
   #window = new Uint8Array(0)
   #used = 0
   #odometer = EMPTY
-  /** The batch that was taken last. */
-  latest: Frame | undefined
-  /** How many took a batch alone since the last key frame. */
+  /** The batch that is being sent. */
+  frame: Frame | undefined
+  /** How many took the last batch in step, and how many took one alone since the last key frame. */
+  #following = 0
   #waited = 0
 
   constructor(readonly zlib: Zlib) {}
 
   /** Takes the next batch, which must not change. Nothing is deflated before a connection takes it. */
   encode(batch: Uint8Array): Frame {
-    const key = this.#used === 0 || this.#keyPays()
+    this.release()
+    // A key frame costs those in step what a batch without one costs those who are not. So it is due once as many have paid.
+    const key = this.#used === 0 || this.#waited > this.#following
     const window = key ? undefined : this.#window.subarray(0, this.#used)
     const before = this.#odometer
     this.#odometer = { crc: this.zlib.crc32(batch, before.crc), length: before.length + batch.byteLength }
     if (key) {
-      this.#window = new Uint8Array(batch.byteLength > WINDOW_BYTES ? 0 : WINDOW_BYTES)
+      this.#window = new Uint8Array(0)
       this.#used = this.#waited = 0
     }
     this.#extend(batch)
-    return (this.latest = new Frame(this.zlib, batch, window, before, this.#odometer))
+    return (this.frame = new Frame(this.zlib, batch, window, before, this.#odometer))
   }
 
-  /** A key frame costs those in step what a batch without one costs those who are not. So it is due once as many have paid. */
-  #keyPays(): boolean {
-    const { following = 0, waiting = 0 } = this.latest ?? {}
-    this.#waited += waiting
-    return this.#waited > following
+  /** Lets go of the batch, once it was sent. */
+  release(): void {
+    if (!this.frame) return
+    this.#following = this.frame.following
+    this.#waited += this.frame.waiting
+    this.frame = undefined
   }
 
   /** Adds a batch to the window. One that does not fit leaves it empty, and so the next is a key frame. */
   #extend(batch: Uint8Array): void {
     const end = this.#used + batch.byteLength
-    if (end <= this.#window.byteLength) this.#window.set(batch, this.#used)
-    this.#used = end <= this.#window.byteLength ? end : 0
+    if (end > WINDOW_BYTES) {
+      this.#used = 0
+      return
+    }
+    if (end > this.#window.byteLength) {
+      const larger = new Uint8Array(Math.min(WINDOW_BYTES, 2 * end))
+      larger.set(this.#window.subarray(0, this.#used))
+      this.#window = larger
+    }
+    this.#window.set(batch, this.#used)
+    this.#used = end
   }
 }
 

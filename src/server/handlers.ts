@@ -2,7 +2,7 @@ import { EventwireError } from '../errors.ts'
 import { proceed, recover, type Awaitable } from '../awaitable.ts'
 import type { Answer } from './http.ts'
 import { webIncoming, type Incoming } from './incoming.ts'
-import { hasLeft, isEncoded, Leaving, nodeResponse, refusePipelined, type NodeResponse } from './node.ts'
+import { hasLeft, isEncoded, Departure, nodeResponse, refusePipelined, type NodeResponse } from './node.ts'
 import { nodeIncoming, type NodeRequest } from './node-request.ts'
 import type { Report } from './report.ts'
 import { webResponse } from './web.ts'
@@ -20,14 +20,15 @@ export function createHandlers<Given>(
   respond: (incoming: Incoming, given: Given | undefined) => Awaitable<Answer>,
   highWaterMark: number,
   report: Report,
+  detach = false,
 ): Handlers<Given> {
   const respondNode = (request: NodeRequest, response: NodeResponse, given: Given | undefined): Awaitable<void> => {
     if (hasLeft(response)) return
-    const leaving = new Leaving(response)
-    const answer = refusePipelined(response) ?? respond(nodeIncoming(request, isEncoded(response), leaving), given)
+    const departure = new Departure(response)
+    const answer = refusePipelined(response) ?? respond(nodeIncoming(request, isEncoded(response), departure), given)
     return proceed(answer, (it) => {
-      leaving.settle()
-      nodeResponse(it, response, highWaterMark)
+      departure.settle()
+      nodeResponse(it, response, highWaterMark, detach)
     })
   }
 

@@ -40,7 +40,18 @@ export class Heartbeat<T extends Beating> {
   }
 
   #beat(round: SetIterator<T>): void {
-    if (new Slice().each(round, (connection) => connection.beat(this.stallTimeout))) this.#round = undefined
+    if (new Slice().each(round, (connection) => this.#beatOne(connection))) this.#round = undefined
     else nextTurn(() => this.#beat(round))
+  }
+
+  /** One that throws takes nothing from the others; it is said as what nobody has caught. */
+  #beatOne(connection: T): void {
+    try {
+      connection.beat(this.stallTimeout)
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error
+      })
+    }
   }
 }

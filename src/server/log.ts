@@ -36,9 +36,9 @@ export interface LogPage {
 
 /** Who is told of what happens to a log. */
 export interface LogListener {
-  /** What follows this `seq` is not evicted yet, whatever the bounds of the log: it has still to be handed to those who listen. */
+  /** What follows this `seq` is not evicted yet, whatever the bounds of the log: it has still to be read or picked, to be handed to those who listen. */
   readonly handed: number
-  /** An event was appended, so many bytes long. Called in order of `seq`, before `append` returns. */
+  /** An event was appended, so many bytes long. Called in order of `seq`, before `append` returns or evicts anything. */
   onAppend(seq: number, topic: string | undefined, bytes: number): void
   /** The log is about to be replaced: what is in it can be read for the last time. */
   onEpochEnd(): void

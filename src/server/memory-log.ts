@@ -7,10 +7,10 @@ import { Latest } from './latest.ts'
 import type { Log, LogListener, LogPage, LogRange, LogRecord } from './log.ts'
 import { checkMembers, type Members } from './members.ts'
 import { Ring } from './ring.ts'
-import { join } from './sink.ts'
+import { join } from './bytes.ts'
 import { TopicIndex, type TopicSeqs, type Topics } from './topics.ts'
 
-/** Bounds of a log. All hold at once: what exceeds any of them is evicted, oldest first. */
+/** Bounds of a log. All hold at once: what exceeds any of them is evicted, oldest first, once it was handed to those who keep up. */
 export interface HistoryOptions {
   /** Most events held. 0 keeps none, so that nothing can be resumed. Default: 10,000. */
   events?: number | undefined

@@ -1,4 +1,6 @@
-import { ChunkedSink, isPlain, type ChunkedResponse } from './chunked.ts'
+import { ownBytes } from './bytes.ts'
+import { ChunkedSink, isPlain, type Carrier, type ChunkedResponse } from './chunked.ts'
+import { Detachable } from './detach.ts'
 import { plain, type Answer, type AnswerHeaders } from './http.ts'
 import type { Attach } from './sink.ts'
 
@@ -26,7 +28,7 @@ export function hasLeft({ destroyed, stream }: NodeResponse): boolean {
 }
 
 /** Watches for the client to leave while its request is decided on. Only once somebody wants to know: mostly nobody does. */
-export class Leaving {
+export class Departure {
   readonly #response: NodeResponse
   #controller: AbortController | undefined
 
@@ -66,11 +68,13 @@ export function refusePipelined({ socket }: NodeResponse): Answer | undefined {
     : undefined
 }
 
-/** Answers on a node response. */
-export function nodeResponse({ status, headers, body }: Answer, response: NodeResponse, highWaterMark: number): void {
+/** Answers on a node response. `detach`: http may let go of a stream, where it can. */
+export function nodeResponse({ status, headers, body }: Answer, response: NodeResponse, highWaterMark: number, detach: boolean): void {
   if (hasLeft(response)) return
   const plainly = isPlain(response)
-  response.writeHead(status, nodeHeaders(headers, response))
+  const detachable = detach && plainly && typeof body === 'function' ? Detachable.of(response) : undefined
+  // http would not read the next request.
+  response.writeHead(status, nodeHeaders(detachable ? { ...headers, connection: 'close' } : headers, response))
   if (typeof body !== 'function') {
     response.end(body)
     // Else HTTP/2 would wait for the rest of a body that nobody wants, for as long as the client likes. It is closed once all was sent.
@@ -79,14 +83,14 @@ export function nodeResponse({ status, headers, body }: Answer, response: NodeRe
   }
   // A reset by the peer is followed by 'close'; without a listener it would end the process.
   response.on('error', () => {})
-  if (plainly && response.chunkedEncoding) attachChunked(body, response, highWaterMark)
+  if (plainly && response.chunkedEncoding) attachChunked(body, response, detachable, highWaterMark)
   else attachPlain(body, response, highWaterMark)
 }
 
 /** The way that every response knows. */
 function attachPlain(attach: Attach, response: NodeResponse, highWaterMark: number): void {
   const connection = attach({
-    write: (bytes) => response.write(bytes) || response.writableLength < highWaterMark,
+    write: (bytes) => response.write(ownBytes(bytes)) || response.writableLength < highWaterMark,
     get buffered() {
       return response.writableLength
     },
@@ -99,18 +103,26 @@ function attachPlain(attach: Attach, response: NodeResponse, highWaterMark: numb
   connection.opened()
 }
 
-function attachChunked(attach: Attach, response: ChunkedResponse, highWaterMark: number): void {
-  const sink = new ChunkedSink(response, highWaterMark, () => sink.together(() => connection.drained()))
-  const connection = attach(sink)
-  response.on('close', () => {
-    sink.release()
-    connection.gone()
-  })
+function attachChunked(attach: Attach, response: ChunkedResponse, detachable: Detachable | undefined, highWaterMark: number): void {
+  const { sink, connection, gone } = carry(attach, detachable ?? response, highWaterMark)
+  response.on('close', gone)
   sink.together(() => {
     // The head goes first, by the response's own way.
     response.flushHeaders()
     connection.opened()
   })
+  detachable?.detachSoon(gone)
+}
+
+/** Apart from the above, so that what is made here does not hold on to a response that is detached. */
+function carry(attach: Attach, carrier: Carrier, highWaterMark: number) {
+  const sink = new ChunkedSink(carrier, highWaterMark, () => sink.together(() => connection.drained()))
+  const connection = attach(sink)
+  const gone = (): void => {
+    sink.release()
+    connection.gone()
+  }
+  return { sink, connection, gone }
 }
 
 /** `connection` is of HTTP/1.1 alone. To `vary` is added what others have said of it before. */

@@ -84,6 +84,14 @@ export interface EmitterOptions<C extends Contract = Contract, Context = undefin
    * Not for streams that carry secrets beside what strangers can choose: the size would tell of them (BREACH). Needs `node:zlib`. Default: none.
    */
   compression?: 'shared' | undefined
+  /**
+   * Lets an idle connection of node:http cost much less memory: once its head is sent, http is made to let go of request, response and
+   * parser, and the stream goes on with the socket alone. Then the connection serves no other request; `write`, `end` and `destroy` of the
+   * response mean nothing to the stream; and `server.closeAllConnections()` does not reach it, so await the emitter's `close` when shutting down.
+   * This reaches into node's own http: a connection where anything is not as expected, or somebody waits for the end of the request or
+   * the response (a logger, for one), goes on as without it, and so does one over TLS. Default: false.
+   */
+  detach?: boolean | undefined
   /** A connection has opened. What it is sent here comes after `$ready` and before any event of the log. */
   onConnect?: ((connection: Connection<C, NoInfer<Context>>) => void | Promise<void>) | undefined
   /** A connection is gone, whoever ended it. */
@@ -117,6 +125,7 @@ export interface EmitterSettings<C extends Contract> {
   readonly policy: 'gap' | 'disconnect' | 'latest'
   readonly latest: ((event: EmittedEvent<C>) => string | undefined) | undefined
   readonly zlib: Zlib | undefined
+  readonly detach: boolean
 }
 
 /** What every kind of stream takes. */
@@ -148,6 +157,7 @@ const EMITTER_MEMBERS: Members<EmitterOptions> = {
   snapshot: 'function',
   slowConsumer: 'value',
   compression: 'value',
+  detach: 'value',
   onConnect: 'function',
   onDisconnect: 'function',
   onEmit: 'function',
@@ -182,7 +192,7 @@ function perKeyOf(perKey: StreamLimits['perKey']): number {
 
 /** What only emitters have. Throws as {@link settleStream} does. */
 export function settleEmitter<C extends Contract>(
-  options: Pick<EmitterOptions<C>, 'log' | 'history' | 'topics' | 'slowConsumer' | 'compression'>,
+  options: Pick<EmitterOptions<C>, 'log' | 'history' | 'topics' | 'slowConsumer' | 'compression' | 'detach'>,
 ): EmitterSettings<C> {
   checkMembers<EmitterOptions>('createEmitter', options as EmitterOptions, EMITTER_MEMBERS)
   if (options.log && options.history) {
@@ -191,18 +201,21 @@ export function settleEmitter<C extends Contract>(
   if (options.log && !/^[0-9a-z]{1,128}$/.test(options.log.epoch)) {
     throw new EventwireError('invalid-option', `log.epoch is ${JSON.stringify(options.log.epoch)}; it takes 1 to 128 characters of 0-9a-z.`)
   }
-  const { slowConsumer = 'gap', compression } = options
+  const { slowConsumer = 'gap', compression, detach = false } = options
   if (slowConsumer !== 'gap' && slowConsumer !== 'disconnect' && typeof slowConsumer?.latest !== 'function') {
     throw new EventwireError('invalid-option', `slowConsumer takes 'gap', 'disconnect' or { latest: (event) => key }.`)
   }
   if (compression !== undefined && compression !== 'shared') {
     throw new EventwireError('invalid-option', `compression is ${JSON.stringify(compression)}; it takes 'shared', or nothing for none.`)
   }
+  if (typeof detach !== 'boolean')
+    throw new EventwireError('invalid-option', `detach is ${JSON.stringify(detach)}; it takes true or false.`)
   return {
     log: options.log ?? memoryLog(options.history),
     topics: normalizeTopics(options.topics ?? []),
     policy: typeof slowConsumer === 'object' ? 'latest' : slowConsumer,
     latest: typeof slowConsumer === 'object' ? slowConsumer.latest : undefined,
     zlib: compression && requireZlib(),
+    detach,
   }
 }

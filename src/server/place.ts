@@ -41,11 +41,6 @@ export class Place {
     return this.seq < this.log.oldest - 1 ? 'overflow' : undefined
   }
 
-  /** Whether the client has yet to be told of this place. */
-  get untold(): boolean {
-    return this.#told !== this.seq
-  }
-
   /** Goes anywhere in the log as it is now. */
   jump(seq: number): void {
     this.#epoch = this.log.epoch
@@ -56,6 +51,13 @@ export class Place {
   pass(last: number, leftOut = false): void {
     this.seq = last
     this.#told = leftOut ? NaN : last
+  }
+
+  /** Moves on to where the client is told that it is; false when it has been told before. */
+  reach(seq: number): boolean {
+    const untold = this.#told !== seq
+    this.pass(seq)
+    return untold
   }
 
   /** What follows, up to a `seq` or to the head. */

@@ -1,3 +1,4 @@
+import { isThenable } from '../awaitable.ts'
 import { EventwireError, guard, messageOf } from '../errors.ts'
 
 /** Tells an application what nobody else is told. */
@@ -27,8 +28,8 @@ export function askHook<T>(name: string, ask: () => T): T {
   } catch (cause) {
     throw hookFailed(name, cause)
   }
-  if (!(said instanceof Promise)) return said
-  said.catch(() => {})
+  if (!isThenable(said)) return said
+  Promise.resolve(said).catch(() => {})
   throw hookFailed(name, new TypeError('it returned a promise; it has to answer at once'))
 }
 

@@ -35,6 +35,7 @@ export class Shutdown {
   phase: 'open' | 'closing' | 'closed' = 'open'
   readonly #ended = Promise.withResolvers<void>()
   #timer: ReturnType<typeof setInterval> | undefined
+  #held = true
 
   constructor(
     readonly streams: ReadonlySet<Leaving>,
@@ -52,8 +53,9 @@ export class Shutdown {
     if (this.phase !== 'open') return this.#ended.promise
     this.phase = 'closing'
     if (grace === 0) {
-      this.#close()
+      this.phase = 'closed'
       for (const stream of this.streams) stream.close(this.#jittered(), false)
+      this.#letGo()
       this.#timer = setTimeout(() => this.#cut(), LINGER)
     } else {
       this.#spread(grace)
@@ -65,8 +67,9 @@ export class Shutdown {
   /** To be told when a stream has gone. */
   gone(): void {
     if (this.phase === 'open' || this.streams.size > 0) return
-    this.#close()
-    clearTimeout(this.#timer)
+    this.phase = 'closed'
+    this.#letGo()
+    clearInterval(this.#timer)
     this.#ended.resolve()
   }
 
@@ -79,8 +82,10 @@ export class Shutdown {
       const due = Math.min(total, Math.ceil((passed / SPREAD) * total))
       while (total - waiting.length < due) waiting.pop()?.close(this.#jittered(), true)
       if (passed < 1) return
-      this.#close()
+      this.phase = 'closed'
+      clearInterval(this.#timer)
       this.#cut()
+      this.#letGo()
     }, STEP)
   }
 
@@ -88,10 +93,10 @@ export class Shutdown {
     for (const stream of this.streams) stream.destroy()
   }
 
-  #close(): void {
-    if (this.phase === 'closed') return
-    this.phase = 'closed'
-    clearInterval(this.#timer)
+  /** Not before the streams have been asked to go: until then they are owed what was emitted. */
+  #letGo(): void {
+    if (!this.#held) return
+    this.#held = false
     this.onClosed()
   }
 

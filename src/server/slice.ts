@@ -12,9 +12,13 @@ export class Slice {
   readonly #end: number
   #stride = STRIDE
 
-  /** `length` is in ms. Default: 4. */
   constructor(length = LENGTH) {
     this.#end = performance.now() + length
+  }
+
+  /** As long as it takes. */
+  static unbounded(): Slice {
+    return new Slice(Infinity)
   }
 
   /** Acts on each item, until the time is over: then it gives false, and the iterator stands at the next item. */

@@ -1,5 +1,6 @@
 import type { Coding } from './coding.ts'
-import { join, type Sink } from './sink.ts'
+import { join } from './bytes.ts'
+import type { Sink } from './sink.ts'
 
 /** Most bytes handed to the sink at once. More leaves in slices, so that a large event on a slow link shows progress. */
 const SLICE_BYTES = 64 << 10
@@ -39,7 +40,7 @@ export class Transport {
   /** Takes a block whole. False when it is full now. */
   write(block: Uint8Array | string): boolean {
     const bytes = typeof block === 'string' ? utf8.encode(block) : block
-    return this.#take(this.coding ? this.coding.encode(bytes) : bytes)
+    return this.#take(this.coding ? this.#encode(this.coding, bytes) : bytes)
   }
 
   /** The sink has drained: what is left of the last block goes on. False when it is full again, or at its end. */
@@ -77,9 +78,10 @@ export class Transport {
   }
 
   #take(bytes: Uint8Array): boolean {
-    // It should not have been written to; but half a block is worse than a longer wait.
-    if (this.#rest) {
-      this.#rest = join([this.#rest, bytes])
+    if (bytes.byteLength === 0) return !this.full
+    // It is not to be written to while it is full; but the end of a coding is, and half a block is worse than a longer wait.
+    if (this.#rest || this.full) {
+      this.#rest = this.#rest ? join([this.#rest, bytes]) : bytes
       return false
     }
     if (bytes.byteLength <= SLICE_BYTES) return this.#hand(bytes)
@@ -109,14 +111,27 @@ export class Transport {
     return false
   }
 
-  /** A sink that throws harms its own connection alone, not the others that are handed the same bytes. */
   #accepts(bytes: Uint8Array): boolean {
     try {
       return this.sink.write(bytes)
     } catch {
-      // Later: its end tells the application, which may emit while the others have yet to be written to.
-      queueMicrotask(() => this.sink.destroy())
+      this.#fail()
       return false
     }
+  }
+
+  #encode(coding: Coding, bytes: Uint8Array): Uint8Array {
+    try {
+      return coding.encode(bytes)
+    } catch {
+      this.#fail()
+      return new Uint8Array()
+    }
+  }
+
+  /** What throws harms its own connection alone, not the others that are handed the same bytes. */
+  #fail(): void {
+    // Later: its end tells the application, which may emit while the others have yet to be written to.
+    queueMicrotask(() => this.sink.destroy())
   }
 }

@@ -49,7 +49,8 @@ class WebSink implements Sink {
   readonly #controller: ReadableStreamDefaultController<Uint8Array>
   readonly #highWaterMark: number
   readonly #over: () => void
-  #latest: Chunk | undefined
+  /** What is on its way to the reader, or was when it was looked at last. */
+  readonly #given: Chunk[] = []
   /** Ends the pull that is held open. */
   #resolve = (): void => {}
 
@@ -64,12 +65,15 @@ class WebSink implements Sink {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.#latest && isTaken(this.#latest)) {
-      this.destroy()
+    // It may have lost what it had yet to read: its client has to resume.
+    if (this.#given.some(isTaken)) {
+      queueMicrotask(() => this.destroy())
       return false
     }
-    this.#latest = chunkOf(bytes)
-    this.#controller.enqueue(this.#latest.bytes)
+    if (this.buffered === 0) this.#given.length = 0
+    const chunk = chunkOf(bytes)
+    this.#given.push(chunk)
+    this.#controller.enqueue(chunk.bytes)
     if (this.#hasRoom) return true
     this.#resolve()
     return false
@@ -102,22 +106,25 @@ class WebSink implements Sink {
  * it is fed: never the log's own memory.
  */
 interface Chunk {
-  readonly source: Uint8Array
   readonly bytes: Uint8Array
   shared: boolean
 }
 
 /** One copy for all who are sent the same bytes: until the first time that a reader has taken one away. */
 let sharing = true
-let latest: Chunk | undefined
+let latest: { readonly source: Uint8Array; readonly chunk: Chunk } | undefined
 
 function chunkOf(source: Uint8Array): Chunk {
-  if (!sharing || latest?.source !== source) return (latest = { source, bytes: source.slice(), shared: false })
-  latest.shared = true
-  return latest
+  if (sharing && latest?.source === source) {
+    latest.chunk.shared = true
+    return latest.chunk
+  }
+  const chunk = { bytes: source.slice(), shared: false }
+  latest = { source, chunk }
+  return chunk
 }
 
-/** Whether a chunk was taken away, perhaps before this reader had it: then its stream has to end, and its client resumes. From then on each has a copy. */
+/** Whether a chunk was taken away that others were sent too. From then on each is given a copy. */
 function isTaken({ bytes, shared }: Chunk): boolean {
   const taken = bytes.byteLength === 0
   if (taken) sharing = false

@@ -37,6 +37,7 @@ test.each<[string, () => unknown, string]>([
   ['text for a hook', () => createEmitter(market, wrong({ connect: 'x' })), 'createEmitter: connect is "x"; give a function.'],
   ['a number for onError', () => createEmitter(market, wrong({ onError: 5 })), 'onError is 5'],
   ['text for limits', () => createEmitter(market, wrong({ limits: 'few' })), 'limits takes an object with connections, '],
+  ['text for detach', () => createEmitter(market, wrong({ detach: 'yes' })), 'detach is "yes"; it takes true or false.'],
 ])('%s is refused where it is given', (_what, make, message) => {
   const error = caught(make)
   expect([error.code, error.message]).toEqual(['invalid-option', expect.stringContaining(message)])
