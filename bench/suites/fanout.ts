@@ -45,7 +45,8 @@ function casesFor({ only, sizes, rounds }: SuiteOptions): Case[] {
 
 function caseOf(server: Server, size: string, those: readonly string[], rounds: number): Case {
   const [clients = 0, burst = 0] = size.split('x').map(Number)
-  const load: Load = { mode: 'flat', clients, burst, window: burst }
+  // Longer than elsewhere: until then a good part of what is measured would be the compiler at work.
+  const load: Load = { mode: 'flat', clients, burst, window: burst, warmUp: 0.8 }
   const few = those === SLOW_SIZES || (those === PEER_SIZES && clients > 1_000)
   return {
     server,
