@@ -9,13 +9,3 @@ export function join(pieces: readonly Uint8Array[]): Uint8Array {
   }
   return joined
 }
-
-/** The bytes that were copied last: a sweep asks for the same ones again and again. */
-let copied: { readonly bytes: Uint8Array; readonly copy: Uint8Array } = { bytes: new Uint8Array(), copy: new Uint8Array() }
-
-/** The same bytes, apart from a much larger block of memory that they are a part of: who holds them for long would hold all of it. */
-export function ownBytes(bytes: Uint8Array): Uint8Array {
-  if (bytes.buffer.byteLength <= 4 * bytes.byteLength) return bytes
-  if (copied.bytes !== bytes) copied = { bytes, copy: bytes.slice() }
-  return copied.copy
-}

@@ -1,4 +1,3 @@
-import { ownBytes } from './bytes.ts'
 import { ChunkedSink, isPlain, type Carrier, type ChunkedResponse } from './chunked.ts'
 import { Detachable } from './detach.ts'
 import { plain, type Answer, type AnswerHeaders } from './http.ts'
@@ -90,7 +89,7 @@ export function nodeResponse({ status, headers, body }: Answer, response: NodeRe
 /** The way that every response knows. */
 function attachPlain(attach: Attach, response: NodeResponse, highWaterMark: number): void {
   const connection = attach({
-    write: (bytes) => response.write(ownBytes(bytes)) || response.writableLength < highWaterMark,
+    write: (bytes) => response.write(ownBuffer(bytes)) || response.writableLength < highWaterMark,
     get buffered() {
       return response.writableLength
     },
@@ -101,6 +100,26 @@ function attachPlain(attach: Attach, response: NodeResponse, highWaterMark: numb
   // Not the request's 'close': it does not come once the request's body was read.
   response.on('close', () => connection.gone())
   connection.opened()
+}
+
+/** The bytes that were asked for last: a sweep asks for the same ones again and again. */
+let copied: { readonly bytes: Uint8Array; readonly buffer: Uint8Array } | undefined
+
+/**
+ * Bytes as a buffer of node, which a response would make of them anew for each connection. Apart from the block of the log that they
+ * may be a small part of: a response that is full would hold on to all of it.
+ */
+function ownBuffer(bytes: Uint8Array): Uint8Array {
+  if (copied?.bytes !== bytes) copied = { bytes, buffer: bufferOf(bytes) }
+  return copied.buffer
+}
+
+function bufferOf(bytes: Uint8Array): Uint8Array {
+  const { buffer, byteOffset, byteLength } = bytes
+  if (buffer.byteLength <= 4 * byteLength) return Buffer.from(buffer, byteOffset, byteLength)
+  const copy = Buffer.allocUnsafeSlow(byteLength)
+  copy.set(bytes)
+  return copy
 }
 
 function attachChunked(attach: Attach, response: ChunkedResponse, detachable: Detachable | undefined, highWaterMark: number): void {
