@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { large, loads, type Load } from '../inprocess/events.ts'
-import { eventwire, parserStream, peers, plain, type Reader } from '../inprocess/readers.ts'
+import { eventwire, parserStream, plain, type Reader } from '../inprocess/readers.ts'
 import { fetchOf, prepare, type Cut, type Prepared } from '../inprocess/stream.ts'
 import type { Suite, Table } from '../report.ts'
 import { figure, median, ratio } from '../statistics.ts'
@@ -37,7 +37,7 @@ async function compare(readers: readonly Reader[], load: Load, prepared: Prepare
 }
 
 async function sizes(rounds: number, log: (line: string) => void): Promise<Table> {
-  const readers = [plain, eventwire, parserStream, ...(await peers())]
+  const readers = [plain, eventwire, parserStream]
   const rows: string[][] = []
   for (const load of loads) {
     const events = Math.min(EVENTS, Math.ceil(BYTES / JSON.stringify(load.data).length))

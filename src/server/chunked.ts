@@ -42,7 +42,6 @@ export interface ChunkedResponse extends NodeResponse {
  * `response.write` would write may as well be written to the socket.
  */
 export function isPlain(response: NodeResponse): response is ChunkedResponse {
-  const http = nodeHttp()
   return (
     http !== undefined &&
     response instanceof http.ServerResponse &&
@@ -56,19 +55,17 @@ export function isPlain(response: NodeResponse): response is ChunkedResponse {
 
 /** Whether it writes as node:http does. */
 function isUnchanged({ write }: { readonly write: unknown }): boolean {
-  return write === nodeWrite
+  return write === http?.OutgoingMessage.prototype.write
 }
 
-/** node:http, where it is node's own. Bun, Deno and Workers only act as if there were sockets. */
-// What it returns is left to be inferred: to name the type would be to import it.
+/** node:http, where it is node's own: Bun, Deno and Workers only act as if there were sockets. Its type is left to be inferred, for to name it would be to import it. */
+const http = nodeHttp()
+
 function nodeHttp() {
   const { process } = globalThis
   const { uv, bun, deno } = process?.versions ?? {}
   return uv === undefined || bun !== undefined || deno !== undefined ? undefined : process.getBuiltinModule?.('node:http')
 }
-
-// oxlint-disable-next-line typescript/unbound-method -- compared, never called
-const nodeWrite: unknown = nodeHttp()?.OutgoingMessage.prototype.write
 
 /**
  * Writes the body of an HTTP/1.1 response straight to its socket: chunks (RFC 9112 7.1) that are framed once for all connections that

@@ -1,5 +1,5 @@
-import { GZIP_HEADER, GzipStream, type SharedDeflate, type Zlib } from './gzip.ts'
 import { join } from './bytes.ts'
+import { GZIP_HEADER, GzipStream, type SharedDeflate, type Zlib } from './gzip.ts'
 
 /** Turns the blocks of one connection into the bytes of its body. */
 export interface Coding {

@@ -1,11 +1,11 @@
 import { encodeBytes } from '../wire/encode.ts'
+import { Awaiting } from './awaiting.ts'
 import { GzipCoding, type Coding } from './coding.ts'
 import type { StreamConnection } from './connection.ts'
 import { formatCursor } from './cursor.ts'
 import { SharedDeflate, type Zlib } from './gzip.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Log, LogListener } from './log.ts'
-import { Awaiting } from './awaiting.ts'
 import { nextTurn, Slice } from './slice.ts'
 import { createCounters } from './stats.ts'
 import type { Topics } from './topics.ts'
@@ -69,7 +69,7 @@ export class Fanout implements LogListener {
   /** The groups that are busy, in the order of their turns. */
   readonly #busy = new Set<Group>()
   #scheduled = false
-  readonly #awaiting = new Awaiting()
+  #awaiting = new Awaiting()
   handed: number
   /** The latest checkpoint: most connections are sent the same. */
   #checkpointed = { cursor: '', bytes: new Uint8Array() }
@@ -134,6 +134,8 @@ export class Fanout implements LogListener {
 
   onEpoch(): void {
     this.handed = 0
+    // Numbers begin anew, and so does the count.
+    this.#awaiting = new Awaiting()
     for (const connection of this.connections) connection.rewind()
   }
 

@@ -8,7 +8,7 @@ import { EMPTY, follow, type Checksum } from './crc.ts'
 const WINDOW_BYTES = 8 << 10
 
 /** Blocks up to this size stay as they are: so few bytes hardly shrink, and each would cost as much time as a large one. */
-const STORED_BYTES = 128
+const STORED_BYTES = 256
 
 /** What is used of `node:zlib`. */
 export interface Zlib {

@@ -85,7 +85,6 @@ export class Shutdown {
       this.phase = 'closed'
       clearInterval(this.#timer)
       this.#cut()
-      this.#letGo()
     }, STEP)
   }
 

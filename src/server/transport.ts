@@ -1,5 +1,5 @@
-import type { Coding } from './coding.ts'
 import { join } from './bytes.ts'
+import type { Coding } from './coding.ts'
 import type { Sink } from './sink.ts'
 
 /** Most bytes handed to the sink at once. More leaves in slices, so that a large event on a slow link shows progress. */

@@ -6,15 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import * as z from 'zod'
 import { defineEvents, text, type EventwireError } from 'eventwire'
 import { createSubscriber } from 'eventwire/client'
-import {
-  createEmitter,
-  publishHandler,
-  streamEvents,
-  type Connection,
-  type Emitter,
-  type EmitterOptions,
-  type StreamedEvent,
-} from 'eventwire/server'
+import { createEmitter, publishHandler, streamEvents, type Emitter, type EmitterOptions, type StreamedEvent } from 'eventwire/server'
 import { caught } from '../support/caught.ts'
 import { serveEmitter } from '../support/emitter.ts'
 import { heap } from '../support/heap.ts'
@@ -23,6 +15,7 @@ import { market, price, type Market } from '../support/market.ts'
 import { dial, head, statusesOf, type Raw } from '../support/raw.ts'
 import { serve } from '../support/serve.ts'
 import { collector } from '../support/subscribe.ts'
+import { watch } from '../support/watch.ts'
 import { WAYS } from '../support/ways.ts'
 
 /** What an attacker would like to have read as lines of the stream. */
@@ -45,36 +38,20 @@ async function serveWith(options: ServerOptions, listener: RequestListener): Pro
 }
 
 /** An emitter whose hooks are counted: who is open now, and how many `connect` was asked about. */
-function watched(options: EmitterOptions<Market> = {}) {
-  const open = new Set<Connection<Market>>()
+function follow(options: EmitterOptions<Market> = {}) {
   const asked: Request[] = []
-  let changed = Promise.withResolvers<void>()
-  const change = (): void => {
-    changed.resolve()
-    changed = Promise.withResolvers()
-  }
+  const { connections: open, connected: until, options: watched } = watch(options)
   const emitter = createEmitter(market, {
-    ...options,
+    ...watched,
     connect(request, details) {
       asked.push(request)
       return options.connect?.(request, details)
-    },
-    onConnect(connection) {
-      open.add(connection)
-      change()
-    },
-    onDisconnect(connection) {
-      open.delete(connection)
-      change()
     },
   })
   onTestFinished(async () => {
     await emitter.close()
     if (open.size > 0) throw new Error(`${open.size} connections were left behind.`)
   })
-  const until = async (count: number): Promise<void> => {
-    while (open.size !== count) await changed.promise
-  }
   return { emitter, open, asked, until }
 }
 
@@ -197,7 +174,7 @@ describe.each(WAYS)('with %s', (way, listener) => {
     ['a header that is none', () => ({ status: 403, headers: { 'x why': 'a' }, arrayBuffer: () => new ArrayBuffer(0) })],
   ])('a Response of connect that is %s is answered with 500, and onError hears of it', async (_name, give) => {
     const errors: EventwireError[] = []
-    const { emitter } = watched({ connect: () => give() as Response, onError: (error) => void errors.push(error) })
+    const { emitter } = follow({ connect: () => give() as Response, onError: (error) => void errors.push(error) })
     const { url } = await serve(listener(emitter))
     const response = await fetch(url)
     expect([response.status, response.headers.get('set-cookie')]).toEqual([500, null])
@@ -205,7 +182,7 @@ describe.each(WAYS)('with %s', (way, listener) => {
   })
 
   test('a thousand pipelined requests hold no more places than there are, take next to no memory, and leave nothing behind', async () => {
-    const { emitter, open, until } = watched({ limits: { connections: 3 }, heartbeat: 50 })
+    const { emitter, open, until } = follow({ limits: { connections: 3 }, heartbeat: 50 })
     const { port, url } = await serve(listener(emitter))
     const raw = await dial(port)
     const before = heap()
@@ -224,7 +201,7 @@ describe.each(WAYS)('with %s', (way, listener) => {
   })
 
   test('a client that half-closes after its request is not kept for ever', async () => {
-    const { emitter, until } = watched({ heartbeat: 20, stallTimeout: 100 })
+    const { emitter, until } = follow({ heartbeat: 20, stallTimeout: 100 })
     const { port } = await serve(listener(emitter))
     const raw = await dial(port)
     raw.write(head('GET /events'))
@@ -237,7 +214,7 @@ describe.each(WAYS)('with %s', (way, listener) => {
   test('a client that half-closes while connect is deciding is not kept for ever', async () => {
     const decided = Promise.withResolvers<undefined>()
     const reached = Promise.withResolvers<Request>()
-    const { emitter, until, open } = watched({
+    const { emitter, until, open } = follow({
       heartbeat: 20,
       stallTimeout: 100,
       limits: { connections: 1 },
@@ -259,7 +236,7 @@ describe.each(WAYS)('with %s', (way, listener) => {
   })
 
   test('all at once: a request and its end in one segment', async () => {
-    const { emitter, until, open } = watched({ heartbeat: 20, stallTimeout: 100 })
+    const { emitter, until, open } = follow({ heartbeat: 20, stallTimeout: 100 })
     const { port } = await serve(listener(emitter))
     for (let i = 0; i < 20; i++) {
       const raw = await dial(port)
@@ -275,7 +252,7 @@ describe.each(WAYS)('with %s', (way, listener) => {
     ['GET /events', ['transfer-encoding: chunked'], '5\r\nhello\r\n0\r\n\r\n'],
     ['GET /events', ['content-length: 1000000'], 'x'.repeat(500_000)],
   ])('%s with a body (%j) is a stream like any other, and gone when its client is', async (line, fields, body) => {
-    const { emitter, until } = watched({ heartbeat: 20, stallTimeout: 100 })
+    const { emitter, until } = follow({ heartbeat: 20, stallTimeout: 100 })
     const { port } = await serve(listener(emitter))
     const raw = await dial(port)
     raw.write(head(line, ...fields) + body)
@@ -352,7 +329,7 @@ describe.each(WAYS)('with %s', (way, listener) => {
   })
 
   test('CONNECT is cut, and nobody is asked', async () => {
-    const { emitter, asked } = watched()
+    const { emitter, asked } = follow()
     const { port } = await serve(listener(emitter))
     const raw = await dial(port)
     raw.write(head('CONNECT evil.example:443'))
@@ -362,7 +339,7 @@ describe.each(WAYS)('with %s', (way, listener) => {
 })
 
 test('of pipelined requests the first gets the stream, and the others a refusal when it has ended', async () => {
-  const { emitter, open, asked, until } = watched()
+  const { emitter, open, asked, until } = follow()
   const { port } = await serve((request, response) => emitter.handleNode(request, response))
   const raw = await dial(port)
   raw.write(head('GET /events').repeat(3))
@@ -382,7 +359,7 @@ test('of pipelined requests the first gets the stream, and the others a refusal 
 test.each(['a/rooms/1?x=', 'a?room=1#', 'a#', 'a\\rooms', '/rooms', 'a,b', '@a', 'a/'])(
   'a host %j does not change the path that connect decides on',
   async (host) => {
-    const { emitter, asked } = watched()
+    const { emitter, asked } = follow()
     const { port } = await serve((request, response) => emitter.handleNode(request, response))
     const raw = await dial(port)
     raw.write(`GET /rooms/2?user=ada HTTP/1.1\r\nhost: ${host}\r\n\r\n`)
@@ -421,7 +398,7 @@ describe('slow requests', () => {
   const SHORT: ServerOptions = { headersTimeout: 150, requestTimeout: 300, connectionsCheckingInterval: 20 }
 
   test('headers that drip are cut, and subscribers hear on meanwhile', async () => {
-    const { emitter, asked, until, open } = watched()
+    const { emitter, asked, until, open } = follow()
     const publish = publishHandler(emitter, { authorize: () => true, bodyTimeout: 100 })
     const { port, url } = await serveWith(SHORT, (request, response) => {
       if (request.url === '/publish') publish.handleNode(request, response)
@@ -480,7 +457,7 @@ describe('slow requests', () => {
   })
 
   test('a stream outlives the timeouts that its server has for requests', async () => {
-    const { emitter, until } = watched({ heartbeat: 20 })
+    const { emitter, until } = follow({ heartbeat: 20 })
     const { url } = await serveWith({ ...SHORT, headersTimeout: 50, requestTimeout: 50, keepAliveTimeout: 50 }, (request, response) =>
       emitter.handleNode(request, response),
     )
@@ -496,7 +473,7 @@ describe('large requests', () => {
   const MEGABYTE = 1 << 20
 
   test('a megabyte of headers is 431 by node, and by the emitter where node was told to take it', async () => {
-    const { emitter, asked } = watched()
+    const { emitter, asked } = follow()
     for (const maxHeaderSize of [16 << 10, 4 * MEGABYTE]) {
       const { port } = await serveWith({ maxHeaderSize }, (request, response) => emitter.handleNode(request, response))
       for (const request of [head('GET /events', `x: ${'x'.repeat(MEGABYTE)}`), head(`GET /events?${'x'.repeat(MEGABYTE)}`)]) {
@@ -516,7 +493,7 @@ describe('large requests', () => {
   test('a cursor of a megabyte is 431, and malformed where such headers were allowed', async () => {
     const cursor = 'a'.repeat(MEGABYTE)
     for (const headerBytes of [undefined, 4 * MEGABYTE]) {
-      const { emitter } = watched({ limits: { headerBytes } })
+      const { emitter } = follow({ limits: { headerBytes } })
       const { url } = await serveWith({ maxHeaderSize: 4 * MEGABYTE }, (request, response) => emitter.handleNode(request, response))
       const before = heap()
       const leaving = new AbortController()
@@ -631,7 +608,7 @@ describe('over HTTP/2', () => {
   }
 
   test('a hundred streams that are opened and reset at once leave nothing behind', async () => {
-    const { emitter, open, until } = watched({ limits: { connections: 1_000 }, connect: () => Promise.resolve({}) })
+    const { emitter, open, until } = follow({ limits: { connections: 1_000 }, connect: () => Promise.resolve({}) })
     const dialHttp2 = await serveHttp2(emitter)
     for (let round = 0; round < 3; round++) {
       const session = dialHttp2()
@@ -672,7 +649,7 @@ describe('over HTTP/2', () => {
     [{ ':path': '/events', ':method': 'TRACE' }, 405],
     [{ ':path': '/events', 'last-event-id': 'x'.repeat(1_000) }, 200],
   ])('%j is answered with %s', async (fields, status) => {
-    const { emitter, asked, until } = watched()
+    const { emitter, asked, until } = follow()
     const session = (await serveHttp2(emitter))()
     const stream = session.request(fields)
     const answered = new Promise((resolve) => {

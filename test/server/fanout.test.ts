@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { createEmitter, type Emitter } from 'eventwire/server'
+import { createEmitter, memoryLog, type Emitter } from 'eventwire/server'
 import { collect, listen } from '../support/listen.ts'
 import { market, price, type Market } from '../support/market.ts'
 import { serve } from '../support/serve.ts'
@@ -108,4 +108,26 @@ test('who connects in the midst of a tick hears what comes after, and nothing tw
   expect(await text(early)).toMatch(/data: before\n\n[^]*data: after\n\n$/)
   expect(await text(late)).toMatch(/^id: \S+\ndata: after\n\n$/)
   expect(await text(await resumed)).toMatch(/^id: \S+\ndata: after\n\n$/)
+})
+
+test('after the log was cleared, what is emitted in one tick still leaves in one write, however much has gone out since', async () => {
+  const log = memoryLog()
+  const emitter = createEmitter(market, { log })
+  const reader = await open(emitter)
+  const readTo = async (end: string): Promise<string> => {
+    for (;;) {
+      const read = await text(reader)
+      if (read.includes(end)) return read
+    }
+  }
+  for (let i = 1; i <= 1_000; i++) void emitter.emit('price', price(i))
+  await readTo('"usd":1000}')
+  log.clear()
+  for (let i = 0; i < 10; i++) {
+    void emitter.emit('message', `${'x'.repeat(1_000_000)} end ${i}`)
+    await readTo(` end ${i}\n`)
+  }
+  for (let i = 1; i <= 50; i++) void emitter.emit('price', price(i))
+  expect((await readTo('"usd":50}')).match(/^id: /gm)).toHaveLength(50)
+  await emitter.close()
 })

@@ -3,6 +3,7 @@ import { onTestFinished } from 'vitest'
 import { createEmitter, type Connection, type Emitter, type EmitterOptions, type HandleOptions } from 'eventwire/server'
 import { market, type Market } from './market.ts'
 import { serve, type Served } from './serve.ts'
+import { watch } from './watch.ts'
 
 export interface ServedEmitter extends Served {
   readonly emitter: Emitter<Market>
@@ -17,25 +18,8 @@ export interface ServedEmitter extends Served {
  * end of the test, and with them every connection: that is checked. `others` answers whatever else is asked for.
  */
 export async function serveEmitter(options: EmitterOptions<Market> = {}, others?: RequestListener): Promise<ServedEmitter> {
-  const connections = new Set<Connection<Market>>()
-  let changed = Promise.withResolvers<void>()
-  const change = (): void => {
-    changed.resolve()
-    changed = Promise.withResolvers()
-  }
-  const emitter = createEmitter(market, {
-    ...options,
-    onConnect(connection) {
-      connections.add(connection)
-      change()
-      return options.onConnect?.(connection)
-    },
-    onDisconnect(connection) {
-      connections.delete(connection)
-      change()
-      return options.onDisconnect?.(connection)
-    },
-  })
+  const { connections, connected, options: watched } = watch(options)
+  const emitter = createEmitter(market, watched)
   const served = await serve((request, response) => {
     if (others && !request.url?.startsWith('/events')) others(request, response)
     else emitter.handleNode(request, response, topicsOf(request.url))
@@ -44,14 +28,7 @@ export async function serveEmitter(options: EmitterOptions<Market> = {}, others?
     await emitter.close()
     if (connections.size > 0) throw new Error(`${connections.size} connections were left behind.`)
   })
-  return {
-    ...served,
-    emitter,
-    connections,
-    async connected(count) {
-      while (connections.size !== count) await changed.promise
-    },
-  }
+  return { ...served, emitter, connections, connected }
 }
 
 function topicsOf(url = ''): HandleOptions {

@@ -7,6 +7,7 @@ import { market, price, type Market } from '../../support/market.ts'
 import { freePort } from '../../support/port.ts'
 import { pathOf } from '../../support/program.ts'
 import { serve } from '../../support/serve.ts'
+import { watch } from '../../support/watch.ts'
 import type { Notes, Wish } from './page.ts'
 
 const PAGE = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>'
@@ -62,25 +63,9 @@ export interface Refusal {
 
 /** Serves a site that a browser has tabs of. It and they are gone at the end of the test. `refuse` is asked at each request for the stream. */
 export async function openSite(options: EmitterOptions<Market> = {}, refuse: () => Refusal | undefined = () => undefined): Promise<Site> {
-  const connections = new Set<Connection<Market>>()
+  const { connections, change, until, options: watched } = watch(options)
   const made: Site['made'][number][] = []
-  let changed = Promise.withResolvers<void>()
-  const change = (): void => {
-    changed.resolve()
-    changed = Promise.withResolvers()
-  }
-  const emitter = createEmitter(market, {
-    ...options,
-    onConnect(connection) {
-      connections.add(connection)
-      change()
-      return options.onConnect?.(connection)
-    },
-    onDisconnect(connection) {
-      connections.delete(connection)
-      change()
-    },
-  })
+  const emitter = createEmitter(market, watched)
   script ??= bundle('test/client/share/page.ts')
   const js = await script
   const { url, cut } = await serve((request, response) => {
@@ -110,9 +95,7 @@ export async function openSite(options: EmitterOptions<Market> = {}, refuse: () 
     made,
     connections,
     cut,
-    async until(test) {
-      while (!test()) await changed.promise
-    },
+    until,
     open: (name) => openTab(context, origin, name),
     async openAll(names, wish = {}) {
       const tabs: Tab[] = []

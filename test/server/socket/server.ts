@@ -4,6 +4,7 @@ import { onTestFinished } from 'vitest'
 import { createEmitter, type Connection, type Emitter, type EmitterOptions } from 'eventwire/server'
 import { market, type Market } from '../../support/market.ts'
 import { serve } from '../../support/serve.ts'
+import { watch } from '../../support/watch.ts'
 
 export interface Around {
   readonly port: number
@@ -47,37 +48,15 @@ export async function serveAround(
 
 /** An emitter whose connections are all gone at the end of the test, and which had nothing to complain of. */
 export function watchedEmitter(options: EmitterOptions<Market> = {}): Pick<Around, 'emitter' | 'connections' | 'connected'> {
-  const connections = new Set<Connection<Market>>()
+  const { connections, connected, options: watched } = watch(options)
   const errors: unknown[] = []
-  let changed = Promise.withResolvers<void>()
-  const change = (): void => {
-    changed.resolve()
-    changed = Promise.withResolvers()
-  }
-  const emitter = createEmitter(market, {
-    ...options,
-    onConnect(connection) {
-      connections.add(connection)
-      change()
-    },
-    onDisconnect(connection) {
-      connections.delete(connection)
-      change()
-    },
-    onError: (error) => errors.push(error),
-  })
+  const emitter = createEmitter(market, { ...watched, onError: (error) => errors.push(error) })
   onTestFinished(async () => {
     await emitter.close()
     if (connections.size > 0) throw new Error(`${connections.size} connections were left behind.`)
     if (errors.length > 0) throw errors[0]
   })
-  return {
-    emitter,
-    connections,
-    async connected(count) {
-      while (connections.size !== count) await changed.promise
-    },
-  }
+  return { emitter, connections, connected }
 }
 
 /** How many listen on a socket of the server, to what matters to a stream. */
