@@ -70,6 +70,7 @@ test('a client that does not keep up shows: in stats, and to onSlow once', async
   const publishing = setInterval(() => void emitter.emit('message', 'x'.repeat(500_000)), 1)
   await told.promise
   clearInterval(publishing)
+  await emitter.emit('message', 'one more')
   const { lag, buffered } = emitter.stats()
   expect(lag).toBeGreaterThan(0)
   expect(buffered).toBeGreaterThan(0)

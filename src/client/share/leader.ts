@@ -1,7 +1,7 @@
 import type { Ready } from '../../wire/control.ts'
 import { MAX_DELAY } from '../../wire/decode.ts'
 import { createGate } from '../gate.ts'
-import type { Item } from './recent.ts'
+import type { Item, Recent } from './recent.ts'
 import type { Stream } from '../reconnect.ts'
 import { pack, type Message, type Notice, type Piece } from './message.ts'
 import { answer, isNext, placeOf, take, type Tab } from './tab.ts'
@@ -132,8 +132,11 @@ export function lead(tab: Tab, post: (message: Message) => void, vacant: boolean
 
   return {
     hear(message) {
-      if (!begun) listen(tab, message)
-      else if (message.kind === 'ping') say()
+      if (!begun) {
+        listen(tab, message)
+        // Who has heard the claim before the former leader's last word has not believed that.
+        if (recent.over) say({}, ending(recent))
+      } else if (message.kind === 'ping') say()
       else if (message.kind === 'hello') {
         say({ to: message.place.from, answer: answer(recent, message.place), status: status && pack(status), ready })
       } else if (message.kind === 'reached') {
@@ -148,6 +151,12 @@ export function lead(tab: Tab, post: (message: Message) => void, vacant: boolean
       gate.check()
     },
   }
+}
+
+/** The end of a stream that is over. */
+function ending(recent: Recent): Piece {
+  const after = recent.last - 1
+  return { gen: recent.gen, after, id: recent.idAt(after)!, items: recent.after(after) }
 }
 
 /** How many items are told in one go. */

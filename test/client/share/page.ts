@@ -48,6 +48,8 @@ interface TabScript {
   close(): void
   /** Keeps the page from doing anything else. */
   block(ms: number): void
+  /** What this tab says of the stream's end reaches the others so much later. */
+  delayLastWord(ms: number): void
 }
 
 declare global {
@@ -114,5 +116,15 @@ window.tab = {
   block(ms) {
     const until = performance.now() + ms
     while (performance.now() < until);
+  },
+  delayLastWord(ms) {
+    const { prototype } = BroadcastChannel
+    const { postMessage } = prototype
+    prototype.postMessage = function (message) {
+      if (!JSON.stringify(message).includes('"closed":')) return postMessage.call(this, message)
+      // Its own may be closed by then.
+      const channel = new BroadcastChannel(this.name)
+      setTimeout(() => postMessage.call(channel, message), ms)
+    }
   },
 }

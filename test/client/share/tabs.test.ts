@@ -257,6 +257,21 @@ browser.for([
   expect(site.made.map(({ tab }) => tab)).toEqual(['a', 'a'])
 })
 
+browser('the stream is over in every tab also when the last word of the tab that leads is late', async () => {
+  let refusal: Refusal | undefined
+  const site = await openSite({}, () => refusal)
+  const tabs = await site.openAll(['a', 'b', 'c'])
+  await site.emitter.emit('price', price(1))
+  for (const tab of tabs) await tab.hears(1)
+  // In front, so that its timers are on time.
+  await tabs[0]!.page.bringToFront()
+  await tabs[0]!.page.evaluate(() => window.tab.delayLastWord(50)) // by then the next one leads, and has said so
+  refusal = { status: 204 }
+  site.cut()
+  for (const tab of tabs) expect(await tab.page.evaluate(() => window.tab.closed)).toBe('ended')
+  expect(site.made.map(({ tab }) => tab)).toEqual(['a', 'a'])
+})
+
 browser.for(['comes to the front', 'is opened'])(
   'while the tab that leads waits for its next attempt, one that %s makes it',
   async (which) => {
