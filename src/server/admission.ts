@@ -90,21 +90,21 @@ export function createAdmission<Context>(
   const admit = (incoming: Incoming, given: HandleOptions = {}): Awaitable<Answer> => {
     refuseUnfit(incoming, rules)
     checkMembers<HandleOptions>('handle', given, { topics: 'value' })
-    const details: ConnectDetails = { topics: given.topics, address: incoming.address }
-    const request = connect || keyOf ? requestOf(incoming) : undefined
-    const slot = slots.of(request && keyOf && keyFrom(() => keyOf(request, details)))
+    const asked =
+      connect || keyOf ? { request: requestOf(incoming), details: { topics: given.topics, address: incoming.address } } : undefined
+    const slot = slots.of(asked && keyOf && keyFrom(() => keyOf(asked.request, asked.details)))
     // Held while the application decides, so that those who wait for it count too.
     const busy = slot.take()
     if (busy) throw new Refusal(busy)
     const finish = (grant: Grant<Context> | undefined): Answer => {
       try {
-        return stream(incoming, given, grant, slot, () => request ?? requestOf(incoming))
+        return stream(incoming, given, grant, slot, () => asked?.request ?? requestOf(incoming))
       } finally {
         slot.free()
       }
     }
-    if (!request || !connect) return finish(undefined)
-    return granted(() => connect(request, details), incoming.signal).then(finish, (thrown) => {
+    if (!asked || !connect) return finish(undefined)
+    return granted(() => connect(asked.request, asked.details), incoming.signal).then(finish, (thrown) => {
       slot.free()
       throw thrown
     })

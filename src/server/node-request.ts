@@ -27,7 +27,10 @@ export function nodeIncoming(request: NodeRequest, encoded: boolean, leaving: { 
   return {
     method,
     url,
-    address: socket?.remoteAddress,
+    // Mostly nobody wants to know it, and it is a system call.
+    get address() {
+      return socket?.remoteAddress
+    },
     encoded,
     get signal() {
       return leaving.signal

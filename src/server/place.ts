@@ -12,8 +12,8 @@ export class Place {
   /** It reads on behind this `seq`: nothing for it lies between what it has been sent last and this. */
   seq = 0
   #epoch = ''
-  /** The last id that the client has been sent, which the place may be ahead of; NaN when that is not known. */
-  #told = NaN
+  /** The last id that the client has been sent, which the place may be ahead of; -1 when that is not known. */
+  #told = -1
 
   constructor(
     readonly log: Log,
@@ -50,7 +50,7 @@ export class Place {
   /** Moves on to the last event of what is sent; to an id that the client is not sent, when that was left out. */
   pass(last: number, leftOut = false): void {
     this.seq = last
-    this.#told = leftOut ? NaN : last
+    this.#told = leftOut ? -1 : last
   }
 
   /** Moves on to where the client is told that it is; false when it has been told before. */

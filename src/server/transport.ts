@@ -39,7 +39,7 @@ export class Transport {
 
   /** Takes a block whole. False when it is full now. */
   write(block: Uint8Array | string): boolean {
-    const bytes = typeof block === 'string' ? utf8.encode(block) : block
+    const bytes = typeof block === 'string' ? encode(block) : block
     return this.#take(this.coding ? this.#encode(this.coding, bytes) : bytes)
   }
 
@@ -134,4 +134,12 @@ export class Transport {
     // Later: its end tells the application, which may emit while the others have yet to be written to.
     queueMicrotask(() => this.sink.destroy())
   }
+}
+
+/** The text that was encoded last: when many connect at once, and at each heartbeat, it is the same again and again. */
+let encoded: { readonly text: string; readonly bytes: Uint8Array } = { text: '', bytes: new Uint8Array() }
+
+function encode(text: string): Uint8Array {
+  if (text !== encoded.text) encoded = { text, bytes: utf8.encode(text) }
+  return encoded.bytes
 }
