@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'invalid-message'
   | 'too-large'
   | 'emitter-closed'
+  | 'log-unavailable'
   | 'handler-failed'
   | 'handler-stalled'
   | 'hook-failed'

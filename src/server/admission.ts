@@ -66,6 +66,8 @@ export interface AdmissionRules<Context> {
   /** Whether clients that accept gzip are sent it. */
   readonly compresses: boolean
   readonly closing: () => boolean
+  /** Waits, where that is needed, until the log knows the place that a cursor means, if anyone does. Rejects when that is not to be known. */
+  readonly caughtUp?: (cursor: string | undefined) => Awaitable<void>
   readonly refused: (status: number) => void
   readonly report: Report
 }
@@ -96,19 +98,32 @@ export function createAdmission<Context>(
     // Held while the application decides, so that those who wait for it count too.
     const busy = slot.take()
     if (busy) throw new Refusal(busy)
-    const finish = (grant: Grant<Context> | undefined): Answer => {
-      try {
-        return stream(incoming, given, grant, slot, () => asked?.request ?? requestOf(incoming))
-      } finally {
+    const opened = recover(
+      () => {
+        const grant = asked && connect ? granted(() => connect(asked.request, asked.details), incoming.signal) : undefined
+        return proceed(grant, (it) =>
+          proceed(caughtUp(incoming), () => stream(incoming, given, it, slot, () => asked?.request ?? requestOf(incoming))),
+        )
+      },
+      (thrown) => {
         slot.free()
-      }
-    }
-    if (!asked || !connect) return finish(undefined)
-    return granted(() => connect(asked.request, asked.details), incoming.signal).then(finish, (thrown) => {
+        throw thrown
+      },
+    )
+    return proceed(opened, (answer) => {
       slot.free()
-      throw thrown
+      return answer
     })
   }
+
+  /** Waits for a log that is behind what the client has heard. */
+  const caughtUp = (incoming: Incoming): Awaitable<void> =>
+    recover(
+      () => rules.caughtUp?.(cursorOf(incoming)),
+      () => {
+        throw new Refusal(plain(503, 'The log of this event stream cannot be reached. Try again soon.', SOON))
+      },
+    )
 
   const stream = (
     incoming: Incoming,
@@ -125,7 +140,7 @@ export function createAdmission<Context>(
     const gzip = rules.compresses && !incoming.encoded && acceptsGzip(incoming.header('accept-encoding'))
     const headers = streamHeaders(rules.compresses, gzip)
     if (incoming.method === 'HEAD') return { status: 200, headers, body: '' }
-    const lastEventId = requestedCursor(incoming.header('last-event-id'), incoming.url)
+    const lastEventId = cursorOf(incoming)
     const maxAge = milliseconds('maxAge', grant?.maxAge === undefined ? Infinity : grant.maxAge)
     const make = open({ topics, context: grant?.context as Context, lastEventId, gzip }, request)
     return { status: 200, headers, body: attachOnce(make, slot, maxAge, rules.closing, gzip) }
@@ -175,8 +190,14 @@ function refuseUnfit(
     throw new Refusal(plain(431, `The request takes more than ${headerBytes} bytes of headers.`))
 }
 
+const SOON = { 'retry-after': '1' }
+
 function closingAnswer(): Answer {
-  return plain(503, 'The server is closing. Try again soon.', { 'retry-after': '1' })
+  return plain(503, 'The server is closing. Try again soon.', SOON)
+}
+
+function cursorOf(incoming: Incoming): string | undefined {
+  return requestedCursor(incoming.header('last-event-id'), incoming.url)
 }
 
 function requestOf(incoming: Incoming): Request {

@@ -18,12 +18,13 @@ const utf8 = new TextEncoder()
  *
  * - `snapshot`: it is being sent the state of things, and will read from the log at its place
  * - `behind`: it reads from the log at its own pace, as fast as its transport takes it
+ * - `fetching`: it waits for what it has yet to read, which is not in memory
  * - `live`: it has read to the head, and its group hands it what is new
  * - `ending`: nothing more is written; its transport has yet to let go
  * - `closed`: the transport is gone
  */
 export class StreamConnection<Context = unknown> implements SinkListener {
-  state: 'snapshot' | 'behind' | 'live' | 'ending' | 'closed' = 'behind'
+  state: 'snapshot' | 'behind' | 'fetching' | 'live' | 'ending' | 'closed' = 'behind'
   readonly group: Group
   readonly transport: Transport
   readonly #place: Place
@@ -48,7 +49,7 @@ export class StreamConnection<Context = unknown> implements SinkListener {
 
   /** How many events of the log the client is behind, of whatever topic. */
   get lag(): number {
-    return this.state === 'behind' || this.state === 'snapshot' ? this.#place.lag : 0
+    return this.state === 'live' || this.#over ? 0 : this.#place.lag
   }
 
   /** Aborted when the stream ends. Made when it is first asked for: most connections never are. */
@@ -63,7 +64,7 @@ export class StreamConnection<Context = unknown> implements SinkListener {
     const { lastEventId, topics } = this.request
     const { cursorBytes, announced, retry } = this.rules
     const start = locate(lastEventId, this.log, cursorBytes)
-    const withSnapshot = this.#hasSnapshot && !start.resumed
+    const withSnapshot = 'snapshot' in this.rules && !start.resumed
     this.#place.jump(withSnapshot ? this.log.head : start.after)
     const replayed = this.log.count(this.#place.seq, topics)
     const ready: Ready = { epoch: this.log.epoch, resumed: start.resumed, replayed, ...announced }
@@ -73,7 +74,7 @@ export class StreamConnection<Context = unknown> implements SinkListener {
     this.rules.onOpen(this)
     // Unless the hook has closed it, or made it begin anew.
     if (withSnapshot && this.state === 'behind') void this.#sendSnapshot()
-    this.#catchUp()
+    this.catchUp()
   }
 
   /** Takes what the group has for all its live connections. */
@@ -94,16 +95,33 @@ export class StreamConnection<Context = unknown> implements SinkListener {
   /** The sign of life: a comment, or a checkpoint when the log has moved on. Ends a connection whose bytes do not leave. */
   beat(stallTimeout: number): void {
     if (this.transport.full) return this.#beatFull(stallTimeout)
-    if (this.state === 'snapshot') return this.#write(COMMENT)
+    if (this.state === 'snapshot' || this.state === 'fetching') return this.#write(COMMENT)
     // To a busy group events are on their way, a better sign.
-    if (this.state !== 'live' || this.group.busy) return
-    this.#write(this.#place.reach(this.log.head) ? this.fanout.checkpoint() : COMMENT)
+    if (this.state === 'live' && !this.group.busy) this.#write(this.#place.reach(this.log.head) ? this.fanout.checkpoint() : COMMENT)
   }
 
-  /** The log has a new epoch: reads on from there, after saying so. */
-  rewind(): void {
-    if (this.state === 'live') this.#fallBehind()
-    this.#catchUp()
+  /** Reads on as far as its transport takes it. */
+  catchUp(): void {
+    while (this.state === 'behind' && !this.transport.full) {
+      const lost = this.#place.lost
+      if (lost) {
+        this.#declareLost(lost)
+        continue
+      }
+      if (this.#place.outside) return void this.#fetch()
+      const page = this.#place.read(undefined, this.#slow && this.rules.slowConsumer === 'latest')
+      if (page) this.#writePage(page)
+      else this.#goLive()
+    }
+  }
+
+  /** Is handed nothing more: it will read on from the log. */
+  fallBehind(): void {
+    if (this.state !== 'live') return
+    this.group.live.delete(this)
+    this.state = 'behind'
+    // Else nothing for it lies between its place and the head.
+    if (this.#place.current && !this.group.busy) this.#place.seq = this.log.head
   }
 
   /** Ends the stream. Asks the client to wait for `retry` ms before it comes back, when given. One whose transport is full is cut, unless it may finish. */
@@ -123,7 +141,7 @@ export class StreamConnection<Context = unknown> implements SinkListener {
   }
 
   drained(): void {
-    if (this.state !== 'closed' && this.transport.drained()) this.#catchUp()
+    if (this.state !== 'closed' && this.transport.drained()) this.catchUp()
   }
 
   gone(): void {
@@ -132,10 +150,6 @@ export class StreamConnection<Context = unknown> implements SinkListener {
     this.fanout.remove(this)
     this.transport.release()
     this.rules.onGone(this)
-  }
-
-  get #hasSnapshot(): boolean {
-    return 'snapshot' in this.rules
   }
 
   get #over(): boolean {
@@ -156,17 +170,14 @@ export class StreamConnection<Context = unknown> implements SinkListener {
     this.rules.onSlow(this)
   }
 
-  #catchUp(): void {
-    while (this.state === 'behind' && !this.transport.full) {
-      const lost = this.#place.lost
-      if (lost) {
-        this.#declareLost(lost)
-        continue
-      }
-      const page = this.#place.read(undefined, this.#slow && this.rules.slowConsumer === 'latest')
-      if (page) this.#writePage(page)
-      else this.#goLive()
-    }
+  /** Reads what is not in memory. */
+  async #fetch(): Promise<void> {
+    this.state = 'fetching'
+    const page = await this.#place.fetch()
+    if (this.state !== 'fetching') return
+    this.state = 'behind'
+    if (page && this.#place.current && !this.transport.full) this.#writePage(page)
+    this.catchUp()
   }
 
   /** Brings a live connection ahead of its group, to `seq`, or as far as its transport takes it. */
@@ -197,15 +208,8 @@ export class StreamConnection<Context = unknown> implements SinkListener {
     this.group.live.add(this)
   }
 
-  #fallBehind(): void {
-    this.group.live.delete(this)
-    this.state = 'behind'
-    // Else nothing for it lies between its place and the head.
-    if (this.#place.current && !this.group.busy) this.#place.seq = this.log.head
-  }
-
   #declareLost(reason: GapReason): void {
-    const snapshot = this.#hasSnapshot
+    const snapshot = 'snapshot' in this.rules
     if (reason === 'overflow' && this.rules.slowConsumer === 'disconnect') return this.close()
     const requested = this.#place.cursor
     this.#saidSuperseded = false
@@ -225,7 +229,7 @@ export class StreamConnection<Context = unknown> implements SinkListener {
       this.state = 'behind'
       // Else the log has outrun the snapshot, and the next one follows.
       if (!this.#place.lost) this.#write(this.#place.checkpoint())
-      this.#catchUp()
+      this.catchUp()
     })
   }
 
@@ -241,6 +245,6 @@ export class StreamConnection<Context = unknown> implements SinkListener {
     if (this.transport.write(block)) return
     if (this.state !== 'live') return
     this.#slow = true
-    this.#fallBehind()
+    this.fallBehind()
   }
 }

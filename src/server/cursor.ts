@@ -24,12 +24,30 @@ export interface Start {
  */
 export function locate(cursor: string | undefined, log: Log, maxBytes: number): Start {
   if (!cursor) return { after: log.head, resumed: false }
-  const [, epoch, digits = ''] = (cursor.length <= maxBytes && /^([0-9a-z]+)-(0|[1-9]\d{0,15})$/.exec(cursor)) || []
-  const seq = Number(digits)
+  const place = parseCursor(cursor, maxBytes)
+  if (!place) return { after: log.head, resumed: false, gap: 'malformed' }
+  const { epoch, seq } = place
   const oldest = log.oldest
-  if (epoch === undefined || !Number.isSafeInteger(seq)) return { after: log.head, resumed: false, gap: 'malformed' }
   if (epoch !== log.epoch) return { after: oldest - 1, resumed: false, gap: 'epoch' }
   if (seq > log.head) return { after: log.head, resumed: false, gap: 'ahead' }
   if (seq < oldest - 1) return { after: oldest - 1, resumed: false, gap: 'evicted' }
   return { after: seq, resumed: true }
+}
+
+/** Whether a log does not know a place that a cursor means, though it may be one by now. */
+export function isUnknown(cursor: string | undefined, { epoch, head }: Log, maxBytes: number): boolean {
+  if (epoch === '') return true
+  const place = cursor ? parseCursor(cursor, maxBytes) : undefined
+  return place !== undefined && (place.epoch !== epoch || place.seq > head)
+}
+
+function parseCursor(cursor: string, maxBytes: number): { readonly epoch: string; readonly seq: number } | undefined {
+  const [, epoch, digits] = (cursor.length <= maxBytes && /^([0-9a-z]+)-(0|[1-9]\d{0,15})$/.exec(cursor)) || []
+  const seq = Number(digits)
+  return epoch !== undefined && Number.isSafeInteger(seq) ? { epoch, seq } : undefined
+}
+
+/** 12 characters of 36: two incarnations of a log never share one in practice. */
+export function newEpoch(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => (byte % 36).toString(36)).join('')
 }

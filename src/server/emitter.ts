@@ -5,6 +5,7 @@ import { connectionHandle, type Connection } from './connection-handle.ts'
 import type { ConnectionRules } from './connection-request.ts'
 import { StreamConnection } from './connection.ts'
 import { createCors } from './cors.ts'
+import { isUnknown } from './cursor.ts'
 import { Fanout } from './fanout.ts'
 import { createHandlers, type Handlers } from './handlers.ts'
 import { checkMembers } from './members.ts'
@@ -85,7 +86,7 @@ export function createEmitter<C extends Contract, Context = undefined>(contract:
   const { limits, onConnect, onDisconnect, onEmit, onGap, onSlow } = options
   const report = createReport(options.onError)
   const outcome = createOutcome(report)
-  const fanout = new Fanout(log, settings.heartbeat, settings.stallTimeout)
+  const fanout = new Fanout(log, settings.heartbeat, settings.stallTimeout, report)
   const shutdown = new Shutdown(fanout.connections, settings.retry ?? 1_000, log.listen(fanout))
   const slots = new Slots(settings.connections, settings.perKey)
   const announced = { heartbeat: settings.heartbeat, text: contract.text, ends: contract.ends }
@@ -144,6 +145,7 @@ export function createEmitter<C extends Contract, Context = undefined>(contract:
       headerBytes: settings.headerBytes,
       compresses: zlib !== undefined,
       closing: () => shutdown.phase !== 'open',
+      caughtUp: (cursor) => (log.sync && isUnknown(cursor, log, settings.cursorBytes) ? log.sync() : undefined),
       refused: (status) => countRefusal(fanout.counters, status),
       report,
     },

@@ -1,3 +1,4 @@
+import type { EventwireError } from '../errors.ts'
 import { encodeBytes } from '../wire/encode.ts'
 import { Awaiting } from './awaiting.ts'
 import { GzipCoding, type Coding } from './coding.ts'
@@ -78,6 +79,7 @@ export class Fanout implements LogListener {
     readonly log: Log,
     heartbeat: number,
     stallTimeout: number,
+    readonly onFault: (error: EventwireError) => void,
   ) {
     this.#heartbeat = new Heartbeat(heartbeat, stallTimeout)
     this.handed = log.head
@@ -128,15 +130,16 @@ export class Fanout implements LogListener {
     else this.#schedule()
   }
 
-  onEpochEnd(): void {
+  beforeReset(): void {
     this.#run(Slice.unbounded())
+    for (const connection of this.connections) connection.fallBehind()
   }
 
-  onEpoch(): void {
-    this.handed = 0
+  onReset(): void {
+    this.handed = this.log.head
     // Numbers begin anew, and so does the count.
     this.#awaiting = new Awaiting()
-    for (const connection of this.connections) connection.rewind()
+    for (const connection of this.connections) connection.catchUp()
   }
 
   /** The checkpoint at the head, for a connection that has been sent all that is for it. */

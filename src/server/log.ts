@@ -1,3 +1,4 @@
+import type { EventwireError } from '../errors.ts'
 import type { Topics } from './topics.ts'
 
 /** An event on its way into a log: validated and serialised. */
@@ -38,32 +39,55 @@ export interface LogPage {
 export interface LogListener {
   /** What follows this `seq` is not evicted yet, whatever the bounds of the log: it has still to be read or picked, to be handed to those who listen. */
   readonly handed: number
-  /** An event was appended, so many bytes long. Called in order of `seq`, before `append` returns or evicts anything. */
+  /** An event is here, so many bytes long. Called once for each, in order of `seq`, before anything is evicted. */
   onAppend(seq: number, topic: string | undefined, bytes: number): void
-  /** The log is about to be replaced: what is in it can be read for the last time. */
-  onEpochEnd(): void
-  /** The log was replaced: it has a new epoch, and no cursor of the old one has a meaning. */
-  onEpoch(): void
+  /** The log is about to go on elsewhere, without what would have come next: what is in it can be read for the last time. */
+  beforeReset(): void
+  /** It goes on: in a new epoch, where no cursor of the old one has a meaning; or in the same, behind events that are lost. */
+  onReset(): void
+  /** Something is wrong with where the log comes from. It is not to be told again before it was well. */
+  onFault(error: EventwireError): void
 }
 
-/** Ordered, bounded history of one emitter. */
+/**
+ * Ordered, bounded history of one emitter; or of many, where it is shared. Then the events that others append come in too, and each
+ * is here only once it has come back.
+ */
 export interface Log {
-  /** Identifies this incarnation of the log, so that a cursor of an earlier one is recognised. 1 to 128 characters of `0-9a-z`. */
+  /**
+   * Identifies this incarnation of the log, so that a cursor of an earlier one is recognised. 1 to 128 characters of `0-9a-z`; `''` while
+   * that is not known yet: until then requests are answered with 503.
+   */
   readonly epoch: string
-  /** `seq` of the newest event; 0 before the first. */
+  /** `seq` of the newest event that is here; 0 before the first. */
   readonly head: number
-  /** `seq` of the oldest event held; `head + 1` when none is. */
+  /** `seq` of the oldest event that can be had, as far as is known; `head + 1` when there is none. */
   readonly oldest: number
-  /** Bytes of the encoded events held. */
+  /** `seq` of the oldest event in memory, from where `read`, `pick` and `count` know them; `head + 1` when none is. */
+  readonly held: number
+  /** Bytes of the encoded events in memory. */
   readonly bytes: number
-  /** Appends an event and gives its `seq`: 1 for the first of an epoch, and no number is left out. Throws `too-large` or `invalid-message`, and then appends nothing. */
-  append(record: LogRecord): number
-  /** How many events of `topics` follow `after`. */
+  /**
+   * Appends an event, and gives its id, `<epoch>-<seq>`: 1 for the first of an epoch, and no number is left out. Events are appended in the
+   * order of the calls. Fails with `too-large` or `invalid-message`, at once, and then appends nothing; with `log-unavailable` when it is not known to be appended.
+   */
+  append(record: LogRecord): string | Promise<string>
+  /** How many events of `topics` follow `after`; of those before `held`, only for `'*'`. */
   count(after: number, topics: Topics): number
-  /** The events of `topics` in a range, oldest first: one at least, or `undefined` when there is none. */
+  /** The events of `topics` in a range in memory, oldest first: one at least, or `undefined` when there is none. */
   read(range: LogRange, topics: Topics): LogPage | undefined
-  /** Some events that are all held, by `seq`, ascending: the first of them at least, and more until they add up to so many bytes. */
+  /**
+   * The events of `topics` that follow `after` and lie before `held`: some of them, or none and how far that goes. `undefined` when what follows
+   * `after` is not to be had any more: then `oldest` says so. Waits while they are out of reach. Only for a log that has more than is in memory.
+   */
+  fetch?(after: number, topics: Topics): Promise<LogPage | undefined>
+  /** Some events that are all in memory, by `seq`, ascending: the first of them at least, and more until they add up to so many bytes. */
   pick(seqs: readonly number[], bytes: number): LogPage
-  /** Takes the one listener: the emitter that owns the log. Gives a function that lets go of it. Throws `invalid-option` when another holds it. */
+  /**
+   * Resolves once everything is here that had been appended by anyone before the call. Rejects with `log-unavailable`. Only for a log that is shared:
+   * a cursor that is ahead of it, or of an epoch that it does not know, may be one of those.
+   */
+  sync?(): Promise<void>
+  /** Takes the one listener: the emitter that owns the log. Gives a function that lets go of it, and with it of all that the log holds open. Throws `invalid-option` when another holds it. */
   listen(listener: LogListener): () => void
 }

@@ -198,8 +198,11 @@ export function settleEmitter<C extends Contract>(
   if (options.log && options.history) {
     throw new EventwireError('invalid-option', 'Give either log or history: a log of your own has its own bounds.')
   }
-  if (options.log && !/^[0-9a-z]{1,128}$/.test(options.log.epoch)) {
-    throw new EventwireError('invalid-option', `log.epoch is ${JSON.stringify(options.log.epoch)}; it takes 1 to 128 characters of 0-9a-z.`)
+  if (options.log && !/^[0-9a-z]{0,128}$/.test(options.log.epoch)) {
+    throw new EventwireError(
+      'invalid-option',
+      `log.epoch is ${JSON.stringify(options.log.epoch)}; it takes up to 128 characters of 0-9a-z.`,
+    )
   }
   const { slowConsumer = 'gap', compression, detach = false } = options
   if (slowConsumer !== 'gap' && slowConsumer !== 'disconnect' && typeof slowConsumer?.latest !== 'function') {

@@ -41,6 +41,11 @@ export class Place {
     return this.seq < this.log.oldest - 1 ? 'overflow' : undefined
   }
 
+  /** Whether what follows is not in memory. */
+  get outside(): boolean {
+    return this.seq < this.log.held - 1
+  }
+
   /** Goes anywhere in the log as it is now. */
   jump(seq: number): void {
     this.#epoch = this.log.epoch
@@ -63,6 +68,11 @@ export class Place {
   /** What follows, up to a `seq` or to the head. */
   read(to?: number, latest = false): LogPage | undefined {
     return this.log.read({ after: this.seq, bytes: PAGE_BYTES, latest, ...(to !== undefined && { to }) }, this.topics)
+  }
+
+  /** What follows, as far as it is not in memory. */
+  async fetch(): Promise<LogPage | undefined> {
+    return this.log.fetch?.(this.seq, this.topics)
   }
 
   /** A block that tells the client of this place. */

@@ -56,12 +56,13 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   'invalid-message': 422,
   'too-large': 413,
   'emitter-closed': 503,
+  'log-unavailable': 503,
 }
 
 /**
  * Publishes what is POSTed as JSON: `{ "event": "price", "data": { … }, "topic": "BTC" }`, the topic being optional. Answers 202
  * and `{ "id": "…" }`, or a problem of RFC 9457: 400 for what is no such JSON, 403 for what `authorize` refuses, 405, 408 and 413 for a body
- * that takes too long or is too large, 415, 422 with the schema's `issues`, 500, 503 once the emitter was closed.
+ * that takes too long or is too large, 415, 422 with the schema's `issues`, 500, 503 once the emitter was closed or while its log is out of reach.
  *
  * @throws EventwireError `invalid-option`, which names the option.
  */

@@ -1,10 +1,10 @@
+import { proceed, type Awaitable } from '../awaitable.ts'
 import type { Contract } from '../contract.ts'
-import { formatCursor } from './cursor.ts'
 import { refuseOversize } from './event.ts'
 import type { Log } from './log.ts'
 
 /** Validates an event, appends it to the log and gives its id. */
-export type Publish = (event: string, data: unknown, topic: string | undefined) => string | Promise<string>
+export type Publish = (event: string, data: unknown, topic: string | undefined) => Awaitable<string>
 
 /** What publishing needs. */
 export interface PublishRules {
@@ -16,8 +16,8 @@ export interface PublishRules {
   readonly onPublished: (event: string, id: string, topic: string | undefined) => void
 }
 
-/** Does something with the text of each event, in the order of the calls: at once, or behind those whose text is still awaited. */
-export type Turns = <T>(written: string | Promise<string>, act: (written: string) => T) => T | Promise<T>
+/** Does something with the text of each event, in the order of the calls: at once, or behind those whose text is still awaited. What it leads to is not waited for. */
+export type Turns = <T>(written: string | Promise<string>, act: (written: string) => Awaitable<T>) => Awaitable<T>
 
 /** Makes an order of its own. */
 export function createTurns(): Turns {
@@ -25,12 +25,12 @@ export function createTurns(): Turns {
   let line: Promise<void> | undefined
   return (written, act) => {
     if (typeof written === 'string' && !line) return act(written)
-    const done = Promise.all([written, line]).then(([text]) => act(text))
-    const turn = Promise.allSettled([done, line]).then(() => {
+    const begun = Promise.all([written, line]).then(([text]) => ({ result: act(text) }))
+    const turn = Promise.allSettled([begun, line]).then(() => {
       if (line === turn) line = undefined
     })
     line = turn
-    return done
+    return begun.then(({ result }) => result)
   }
 }
 
@@ -40,8 +40,10 @@ export function createPublish({ contract, log, eventBytes, keyOf, onPublished }:
   return (event, input, topic) =>
     inTurn(contract.serialize(event, input), (data) => {
       refuseOversize(event, data, eventBytes)
-      const id = formatCursor(log.epoch, log.append({ event, data, topic, key: keyOf?.(event, input, topic) }))
-      onPublished(event, id, topic)
-      return id
+      const appended = log.append({ event, data, topic, key: keyOf?.(event, input, topic) })
+      return proceed(appended, (id) => {
+        onPublished(event, id, topic)
+        return id
+      })
     })
 }
