@@ -103,14 +103,12 @@ export class StreamConnection<Context = unknown> implements SinkListener {
   /** Reads on as far as its transport takes it. */
   catchUp(): void {
     while (this.state === 'behind' && !this.transport.full) {
-      const lost = this.#place.lost
-      if (lost) {
-        this.#declareLost(lost)
-        continue
-      }
-      if (this.#place.outside) return void this.#fetch()
       const page = this.#place.read(undefined, this.#slow && this.rules.slowConsumer === 'latest')
-      if (page) this.#writePage(page)
+      // Only now: to read lets go of what is too old.
+      const lost = this.#place.lost
+      if (lost) this.#declareLost(lost)
+      else if (this.#place.outside) void this.#fetch()
+      else if (page) this.#writePage(page)
       else this.#goLive()
     }
   }

@@ -33,12 +33,12 @@ export interface EmitOptions {
  */
 export interface Emitter<C extends Contract = Contract> extends Handlers<HandleOptions> {
   /**
-   * Publishes an event. With a synchronous schema it is in the log when `emit` returns; calls keep their order in any
+   * Publishes an event. With a synchronous schema and a log in memory it is in the log when `emit` returns; calls keep their order in any
    * case. It never waits for a client. A failure that nobody awaits goes to `onError`.
    *
-   * @returns The event's id.
+   * @returns The event's id, once it is in the log.
    * @throws EventwireError `unknown-event`, `invalid-payload`, `one-way-schema`, `too-large`, `invalid-message`,
-   * `invalid-option` or `emitter-closed`; then nothing is sent.
+   * `invalid-option` or `emitter-closed`; then nothing is sent. `log-unavailable` when a log that is shared did not answer in time: then it may be.
    */
   emit<N extends EventName<C>>(event: N, data: EventInput<C, N>, options?: EmitOptions): Promise<string>
   /** How it stands now, and what has happened since it was made. Looks at every connection, so not at each event. */

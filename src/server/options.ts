@@ -67,7 +67,7 @@ export interface StreamLimits {
 export interface EmitterOptions<C extends Contract = Contract, Context = undefined> extends StreamOptions<Context> {
   /** Bounds of the log. Default: 10,000 events, 64 MiB, any age. Not together with `log`. */
   history?: HistoryOptions | undefined
-  /** The log to use. Default: a `memoryLog` with the bounds of `history`. */
+  /** The log to use: `redisLog` of `eventwire/redis` for many nodes, or one of your own. Default: a `memoryLog` with the bounds of `history`. */
   log?: Log | undefined
   /** What a connection listens to when neither its request nor `connect` says. Default: `[]`, only events without a topic. */
   topics?: Topics | undefined

@@ -1,11 +1,11 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { memoryLog } from 'eventwire/server'
 import { serveEmitter } from '../support/emitter.ts'
 import { listen, type Listening } from '../support/listen.ts'
 import { price } from '../support/market.ts'
 
 const resume = (url: string, cursor: string): Promise<Listening> => listen(url, { 'last-event-id': cursor })
-const prices = ({ events }: Listening): number[] => events.map(({ data }) => JSON.parse(data).usd)
+const prices = ({ events }: Pick<Listening, 'events'>): number[] => events.map(({ data }) => JSON.parse(data).usd)
 
 test('replays what a client missed, then goes on live, without a hole or a repetition', async () => {
   const { url, emitter } = await serveEmitter()
@@ -84,6 +84,30 @@ test('declares a gap when the log no longer holds what followed, and goes on wit
   expect(stream.ready).toMatchObject({ resumed: false, replayed: 3 })
   expect(stream.gaps).toEqual([{ reason: 'evicted', requested: ids[2], oldest: ids[7] }])
   expect(prices(stream)).toEqual([8, 9, 10])
+})
+
+test('what becomes too old at the very moment of the resume is declared lost too', async () => {
+  const clock = { now: 0, step: 0 }
+  vi.spyOn(performance, 'now').mockImplementation(() => (clock.now += clock.step))
+  onTestFinished(() => void vi.restoreAllMocks())
+  const stories = new Set<string>()
+  // Wherever between two looks at the clock the second event becomes too old.
+  for (let calls = 0; calls < 30; calls++) {
+    const { url, emitter } = await serveEmitter({ history: { age: 10 } })
+    Object.assign(clock, { now: 0, step: 0 })
+    const id = await emitter.emit('price', price(1))
+    clock.now = 5
+    await emitter.emit('price', price(2))
+    clock.now = 12
+    await emitter.emit('price', price(3))
+    Object.assign(clock, { now: 15 - calls / 100, step: 0.01 })
+    const stream = await resume(url, id)
+    clock.step = 0
+    await emitter.emit('price', price(4))
+    await stream.until(({ events }) => prices({ events }).includes(4))
+    stories.add(`${stream.gaps.length} ${prices(stream).join(' ')}`)
+  }
+  expect([...stories].sort()).toEqual(['0 2 3 4', '1 3 4'])
 })
 
 test('resumes from the very edge of the log without a gap', async () => {
