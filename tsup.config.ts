@@ -8,6 +8,8 @@ const shared: Options = {
     wire: 'src/wire/index.ts',
     otel: 'src/otel/index.ts',
     react: 'src/react/index.ts',
+    redis: 'src/redis/index.ts',
+    testing: 'src/testing/index.ts',
   },
   target: 'es2022',
   platform: 'neutral',

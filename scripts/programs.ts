@@ -44,6 +44,15 @@ export const NGINX: Program = {
   fetch: unpack,
 }
 
+export const REDIS: Program = {
+  title: 'Redis',
+  loss: 'nothing is tested with Redis',
+  variable: 'REDIS_SERVER',
+  names: ['redis-server'],
+  package: 'redis-server',
+  fetch: unpack,
+}
+
 export const FIREFOX: Program = {
   title: 'Firefox',
   loss: 'nothing is tested in Firefox',
@@ -73,7 +82,7 @@ export const XVFB: Program = {
 }
 
 /** All that there are. */
-export const PROGRAMS = [CHROMIUM, CURL, FIREFOX, NGINX, WEBKIT, XVFB]
+export const PROGRAMS = [CHROMIUM, CURL, FIREFOX, NGINX, REDIS, WEBKIT, XVFB]
 
 /** Where a program is: its variable says, or it is the first of its names on the path or among what was unpacked. */
 export function findProgram({ variable, names }: Program): string | undefined {

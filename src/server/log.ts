@@ -31,7 +31,7 @@ export interface LogPage {
   readonly last: number
   /** Whether events were left out. */
   readonly incomplete: boolean
-  /** Whether the last one was: then `bytes` does not end with its id. */
+  /** Whether the last one was, or is of no topic asked for: then `bytes` does not end with its id. */
   readonly lastLeftOut: boolean
 }
 
@@ -39,7 +39,7 @@ export interface LogPage {
 export interface LogListener {
   /** What follows this `seq` is not evicted yet, whatever the bounds of the log: it has still to be read or picked, to be handed to those who listen. */
   readonly handed: number
-  /** An event is here, so many bytes long. Called once for each, in order of `seq`, before anything is evicted. */
+  /** An event is here, as the head, so many bytes long. Called once for each, in order of `seq`, before anything is evicted. */
   onAppend(seq: number, topic: string | undefined, bytes: number): void
   /** The log is about to go on elsewhere, without what would have come next: what is in it can be read for the last time. */
   beforeReset(): void
@@ -84,10 +84,10 @@ export interface Log {
   /** Some events that are all in memory, by `seq`, ascending: the first of them at least, and more until they add up to so many bytes. */
   pick(seqs: readonly number[], bytes: number): LogPage
   /**
-   * Resolves once everything is here that had been appended by anyone before the call. Rejects with `log-unavailable`. Only for a log that is shared:
+   * Resolves once everything is here that had been appended by anyone before the call, and the epoch is known. Rejects with `log-unavailable`. Only for a log that is shared:
    * a cursor that is ahead of it, or of an epoch that it does not know, may be one of those.
    */
   sync?(): Promise<void>
-  /** Takes the one listener: the emitter that owns the log. Gives a function that lets go of it, and with it of all that the log holds open. Throws `invalid-option` when another holds it. */
+  /** Takes the one listener: the emitter that owns the log. Gives a function that lets go of it, and with it of all that the log holds open; to call it again does nothing. Throws `invalid-option` when another holds it. */
   listen(listener: LogListener): () => void
 }

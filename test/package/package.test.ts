@@ -20,7 +20,9 @@ const ENTRIES = {
   'eventwire/client': ['createSubscriber', 'latestOf', 'localCursor', 'onDemand', 'sessionCursor', 'statusOf', 'tabs'],
   'eventwire/otel': ['observeEmitter'],
   'eventwire/react': ['useEvent', 'useLatest', 'useStatus', 'useSubscriber'],
+  'eventwire/redis': ['redisLog'],
   'eventwire/server': ['createEmitter', 'memoryLog', 'publishHandler', 'streamEvents'],
+  'eventwire/testing': ['testLog'],
   'eventwire/wire': ['createDecoder', 'encode'],
 }
 
@@ -206,7 +208,8 @@ test('all entries compile without the types of node, with the library of browser
     import { createSubscriber } from 'eventwire/client'
     import { observeEmitter } from 'eventwire/otel'
     import { useLatest, useSubscriber } from 'eventwire/react'
-    import { createEmitter, publishHandler, streamEvents } from 'eventwire/server'
+    import { createEmitter, memoryLog, publishHandler, streamEvents } from 'eventwire/server'
+    import { testLog } from 'eventwire/testing'
     import { encode } from 'eventwire/wire'
     import * as z from 'zod'
 
@@ -217,7 +220,8 @@ test('all entries compile without the types of node, with the library of browser
     export const useUsd = (): number | undefined => useLatest(useSubscriber(market, '/events'), 'price')?.usd
     const emitter = createEmitter(market)
     export const GET = (request: Request): Promise<Response> => emitter.handle(request)
-    export const line: string = encode({ data: 'x' })`
+    export const line: string = encode({ data: 'x' })
+    testLog((_, run) => run(), memoryLog)`
   const compilerOptions = {
     module: 'esnext',
     moduleResolution: 'bundler',

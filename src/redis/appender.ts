@@ -1,0 +1,108 @@
+import { formatCursor, newEpoch } from '../server/cursor.ts'
+import type { LogRecord } from '../server/log.ts'
+import { isPassing, unavailable } from './fault.ts'
+
+/** Most events of one batch, and about how many characters. */
+const BATCH = 256
+const BATCH_CHARS = 1 << 20
+
+/** How long to wait before a batch is sent again, in ms: first, and at most. */
+const PAUSE = { first: 20, most: 500 }
+
+/** An event that waits to be appended. */
+interface Waiting {
+  readonly record: LogRecord
+  /** When it is too late, as `performance.now()` has it. */
+  readonly due: number
+  settle(outcome: { readonly id: string } | { readonly cause: unknown }): void
+}
+
+/** Sends a batch, as often as it is asked to; it is appended once. Gives where. */
+export type SendBatch = (writer: string, number: number, records: readonly LogRecord[]) => Promise<{ epoch: string; first: number }>
+
+/**
+ * Appends events in the order in which they come, a batch at a time: what comes while one is under way is the next, so that
+ * many who publish at once share the way there and back.
+ */
+export class Appender {
+  /** Tells its batches from those of others. */
+  readonly #writer = newEpoch()
+  #number = 0
+  #queue: Waiting[] = []
+  #busy: Promise<void> | undefined
+  /** Why the batch that is under way was not appended when it was sent last. */
+  #cause: unknown
+
+  constructor(
+    readonly deadline: number,
+    readonly send: SendBatch,
+    /** Why it takes so long, where that is known. */
+    readonly trouble: () => unknown,
+  ) {}
+
+  /** Gives the id. Rejects with `log-unavailable` when that is not known by the deadline. */
+  append(record: LogRecord): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const late = (): void =>
+        waiting.settle({ cause: this.#cause ?? this.trouble() ?? new Error(`there was no answer for ${this.deadline} ms`) })
+      const timer = setTimeout(late, this.deadline)
+      const waiting: Waiting = {
+        record,
+        due: performance.now() + this.deadline,
+        settle: (outcome) => {
+          clearTimeout(timer)
+          if ('id' in outcome) resolve(outcome.id)
+          else reject(unavailable(`emit(${JSON.stringify(record.event)}) is not known to have reached Redis`, outcome.cause))
+        },
+      }
+      this.#queue.push(waiting)
+      this.#busy ??= this.#run()
+    })
+  }
+
+  /** Resolves when nothing waits any more. */
+  async drained(): Promise<void> {
+    await this.#busy
+  }
+
+  async #run(): Promise<void> {
+    // What is emitted in the same turn goes together.
+    await Promise.resolve()
+    while (this.#queue.length > 0) {
+      const batch = this.#take()
+      if (batch.length > 0) await this.#sendUntilDue(batch)
+    }
+    this.#busy = undefined
+  }
+
+  /** The next batch, without those whose time was over before they were sent. */
+  #take(): Waiting[] {
+    let count = 0
+    for (let chars = 0; count < Math.min(BATCH, this.#queue.length) && chars < BATCH_CHARS; count++)
+      chars += this.#queue[count]!.record.data.length
+    const now = performance.now()
+    return this.#queue.splice(0, count).filter(({ due }) => due > now)
+  }
+
+  async #sendUntilDue(batch: readonly Waiting[]): Promise<void> {
+    const number = ++this.#number
+    const due = batch.at(-1)!.due
+    for (let pause = PAUSE.first; ; pause = Math.min(2 * pause, PAUSE.most)) {
+      try {
+        const records = batch.map(({ record }) => record)
+        const { epoch, first } = await this.send(this.#writer, number, records)
+        this.#cause = undefined
+        for (const [i, waiting] of batch.entries()) waiting.settle({ id: formatCursor(epoch, first + i) })
+        return
+      } catch (cause) {
+        this.#cause = cause
+        const left = isPassing(cause) ? due - performance.now() : 0
+        if (left <= 0) {
+          for (const waiting of batch) waiting.settle({ cause })
+          return
+        }
+        await new Promise((resolve) => setTimeout(resolve, Math.min(pause, left)))
+      }
+    }
+  }
+}

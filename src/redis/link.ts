@@ -1,0 +1,90 @@
+import { command, destroy, type AnyRedis, type MakeClient } from './client.ts'
+
+/** How much later than it should be a reply means that none will come, in ms: what is cut without a word may stay silent for hours. */
+const GRACE = 5_000
+
+interface Connecting {
+  readonly client: AnyRedis
+  /** Settles when it has connected for the first time. */
+  readonly connected: Promise<unknown>
+}
+
+/** A way to Redis for commands that may take long: a client of its own, which is made anew when it does not answer. */
+export class Link {
+  #client: Promise<Connecting> | undefined
+  #closed = false
+  /** Why the last command was not carried out; or why it is not connected, where its client has said. */
+  trouble: unknown
+
+  constructor(readonly makeClient: MakeClient) {}
+
+  /** Sends a command about one key. Rejects when there is no reply; whether it was carried out is then not known. */
+  async send(key: string, args: string[], timeout: number): Promise<unknown> {
+    if (this.#closed) throw new Error('The connection to Redis was closed.')
+    const { client, connected } = await (this.#client ??= this.#connect())
+    try {
+      await within(timeout, connected)
+      const reply = await within(timeout + GRACE, command(client, key, args), () => this.#drop(client))
+      this.trouble = undefined
+      return reply
+    } catch (error) {
+      // The address may be that of another server by now.
+      if (isReply(error) && /\bREADONLY\b/.test(error.message)) this.#drop(client)
+      if (isReply(error)) this.trouble = error
+      throw this.trouble ?? error
+    }
+  }
+
+  /** Closes it at once. */
+  close(): void {
+    this.#closed = true
+    void this.#client?.then(
+      ({ client }) => destroy(client),
+      () => {},
+    )
+  }
+
+  async #connect(): Promise<Connecting> {
+    try {
+      const client = await this.makeClient()
+      // Without a listener it would end the process; and it says more than the commands that fail because of it.
+      client.on('error', (error) => (this.trouble = error))
+      // A single client tries until it is destroyed, a cluster once.
+      const connected = client.connect()
+      connected.catch((error: Error) => {
+        this.trouble ??= error
+        this.#drop(client)
+      })
+      if (this.#closed) void destroy(client)
+      return { client, connected }
+    } catch (error) {
+      this.#client = undefined
+      throw error
+    }
+  }
+
+  #drop(client: AnyRedis): void {
+    this.#client = undefined
+    void destroy(client)
+  }
+}
+
+/** Whether it is Redis itself that has refused a command. */
+export function isReply(error: unknown): error is Error {
+  return error instanceof Error && /^[A-Z]+ /.test(error.message)
+}
+
+async function within<T>(ms: number, work: Promise<T>, onLate = (): void => {}): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`Redis has not answered for ${ms} ms.`))
+      onLate()
+    }, ms)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,1 @@
+export { testLog, type RegisterTest, type TestLogOptions } from './log.ts'
