@@ -1,10 +1,11 @@
 import { formatCursor, newEpoch } from '../server/cursor.ts'
 import type { LogRecord } from '../server/log.ts'
 import { isPassing, unavailable } from './fault.ts'
+import type { Batch } from './script.ts'
 
 /** Most events of one batch, and about how many characters. */
-const BATCH = 256
-const BATCH_CHARS = 1 << 20
+const EVENTS = 256
+const CHARS = 1 << 20
 
 /** How long to wait before a batch is sent again, in ms: first, and at most. */
 const PAUSE = { first: 20, most: 500 }
@@ -17,8 +18,8 @@ interface Waiting {
   settle(outcome: { readonly id: string } | { readonly cause: unknown }): void
 }
 
-/** Sends a batch, as often as it is asked to; it is appended once. Gives where. */
-export type SendBatch = (writer: string, number: number, records: readonly LogRecord[]) => Promise<{ epoch: string; first: number }>
+/** Sends a batch, as often as it is asked to; it is appended once. Gives where; rejects when that is not known after so many ms. */
+export type SendBatch = (batch: Batch, timeout: number) => Promise<{ epoch: string; first: number }>
 
 /**
  * Appends events in the order in which they come, a batch at a time: what comes while one is under way is the next, so that
@@ -78,19 +79,18 @@ export class Appender {
   /** The next batch, without those whose time was over before they were sent. */
   #take(): Waiting[] {
     let count = 0
-    for (let chars = 0; count < Math.min(BATCH, this.#queue.length) && chars < BATCH_CHARS; count++)
+    for (let chars = 0; count < Math.min(EVENTS, this.#queue.length) && chars < CHARS; count++)
       chars += this.#queue[count]!.record.data.length
     const now = performance.now()
     return this.#queue.splice(0, count).filter(({ due }) => due > now)
   }
 
   async #sendUntilDue(batch: readonly Waiting[]): Promise<void> {
-    const number = ++this.#number
+    const numbered = { writer: this.#writer, number: ++this.#number, records: batch.map(({ record }) => record) }
     const due = batch.at(-1)!.due
     for (let pause = PAUSE.first; ; pause = Math.min(2 * pause, PAUSE.most)) {
       try {
-        const records = batch.map(({ record }) => record)
-        const { epoch, first } = await this.send(this.#writer, number, records)
+        const { epoch, first } = await this.send(numbered, Math.max(1, due - performance.now()))
         this.#cause = undefined
         for (const [i, waiting] of batch.entries()) waiting.settle({ id: formatCursor(epoch, first + i) })
         return

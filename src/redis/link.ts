@@ -1,8 +1,5 @@
 import { command, destroy, type AnyRedis, type MakeClient } from './client.ts'
 
-/** How much later than it should be a reply means that none will come, in ms: what is cut without a word may stay silent for hours. */
-const GRACE = 5_000
-
 interface Connecting {
   readonly client: AnyRedis
   /** Settles when it has connected for the first time. */
@@ -18,13 +15,13 @@ export class Link {
 
   constructor(readonly makeClient: MakeClient) {}
 
-  /** Sends a command about one key. Rejects when there is no reply; whether it was carried out is then not known. */
+  /** Sends a command about one key. Rejects when there is no reply in so many ms, for what is cut without a word may stay silent for hours; whether it was carried out is then not known. */
   async send(key: string, args: string[], timeout: number): Promise<unknown> {
     if (this.#closed) throw new Error('The connection to Redis was closed.')
     const { client, connected } = await (this.#client ??= this.#connect())
     try {
       await within(timeout, connected)
-      const reply = await within(timeout + GRACE, command(client, key, args), () => this.#drop(client))
+      const reply = await within(timeout, command(client, key, args), () => this.#drop(client))
       this.trouble = undefined
       return reply
     } catch (error) {
@@ -78,7 +75,7 @@ async function within<T>(ms: number, work: Promise<T>, onLate = (): void => {}):
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(new Error(`Redis has not answered for ${ms} ms.`))
+      reject(new Error(`there was no answer for ${Math.round(ms)} ms`))
       onLate()
     }, ms)
   })

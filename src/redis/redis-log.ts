@@ -103,7 +103,7 @@ class SharedLog implements RedisLog {
     try {
       if (!this.#session) throw new Error('no emitter has this log')
       const { ask, tail } = this.#session
-      await tail.until(await ask(tail.known), deadline)
+      while (!(await tail.until(await ask(tail.known), deadline)));
     } catch (cause) {
       throw unavailable(`The log ${this.#keys.log} cannot be read`, cause)
     }
@@ -133,7 +133,7 @@ class SharedLog implements RedisLog {
     })
     const appender = new Appender(
       deadline,
-      (writer, number, records) => append(link, keys, { writer, number, records }, this.#terms(tail.known), deadline),
+      (batch, timeout) => append(link, keys, batch, this.#terms(tail.known), timeout),
       () => link.trouble,
     )
     const session = { tail, appender, pages: new Pages(this.#ring, tail, link, keys, deadline), ask }

@@ -7,6 +7,9 @@ import { epochOf, type Known, type Standing } from './script.ts'
 /** Longest that one read waits for news, in ms. Then the node asks where the log stands: a new epoch begins again at 1, which no read waits for. */
 const BLOCK = 1_000
 
+/** How much later no news means that the connection is dead, in ms. */
+const GRACE = 5_000
+
 /** How often it asks in any case, in ms. */
 const ASK = 5_000
 
@@ -49,14 +52,17 @@ export class Tail {
     return ring.epoch === epoch && ring.head >= head
   }
 
-  /** Resolves once it has that; rejects when it has not after so many ms. */
-  until(standing: Standing, ms: number): Promise<void> {
+  /** Waits until it has that, and gives true; false when the log has gone elsewhere. Rejects when neither was after so many ms. */
+  until(standing: Standing, ms: number): Promise<boolean> {
+    const { epoch } = this.parts.ring
     return new Promise((resolve, reject) => {
       const look = (): void => {
-        if (!this.ready || !this.has(standing)) return
+        const now = this.parts.ring.epoch
+        const elsewhere = now !== epoch && now !== standing.epoch
+        if (!this.ready || !(elsewhere || this.has(standing))) return
         this.#waiting.delete(look)
         clearTimeout(timer)
-        resolve()
+        resolve(!elsewhere)
       }
       const timer = setTimeout(() => {
         this.#waiting.delete(look)
@@ -117,7 +123,7 @@ export class Tail {
     const { ring, link, keys } = this.parts
     const count = Math.max(1, Math.min(COUNT, Math.floor(READ_BYTES / this.#size)))
     const after = `${ring.head}-0`
-    const reply = await link.send(keys.events, ['XREAD', 'COUNT', String(count), ...options, 'STREAMS', keys.events, after], BLOCK)
+    const reply = await link.send(keys.events, ['XREAD', 'COUNT', String(count), ...options, 'STREAMS', keys.events, after], BLOCK + GRACE)
     const entries = entriesRead(reply)
     const goesOn = entries.every((entry) => this.#take(entry))
     const chars = entries.reduce((sum, { record }) => sum + (record?.data.length ?? 0), 0)
