@@ -1,7 +1,7 @@
 import { formatCursor, newEpoch } from '../server/cursor.ts'
 import type { LogRecord } from '../server/log.ts'
 import { isPassing, unavailable } from './fault.ts'
-import type { Batch } from './script.ts'
+import { knownFrom, type Appended, type Batch, type Known } from './script.ts'
 
 /** Most events of one batch, and about how many characters. */
 const EVENTS = 256
@@ -19,13 +19,15 @@ interface Waiting {
 }
 
 /** Sends a batch, as often as it is asked to; it is appended once. Gives where; rejects when that is not known after so many ms. */
-export type SendBatch = (batch: Batch, timeout: number) => Promise<{ epoch: string; first: number }>
+export type SendBatch = (batch: Batch, timeout: number) => Promise<Appended>
 
 /**
  * Appends events in the order in which they come, a batch at a time: what comes while one is under way is the next, so that
  * many who publish at once share the way there and back.
  */
 export class Appender {
+  /** The newest event that it has appended. */
+  newest: Known = { epoch: '', seq: 0, mark: '' }
   /** Tells its batches from those of others. */
   readonly #writer = newEpoch()
   #number = 0
@@ -90,9 +92,10 @@ export class Appender {
     const due = batch.at(-1)!.due
     for (let pause = PAUSE.first; ; pause = Math.min(2 * pause, PAUSE.most)) {
       try {
-        const { epoch, first } = await this.send(numbered, Math.max(1, due - performance.now()))
+        const appended = await this.send(numbered, Math.max(1, due - performance.now()))
         this.#cause = undefined
-        for (const [i, waiting] of batch.entries()) waiting.settle({ id: formatCursor(epoch, first + i) })
+        this.newest = knownFrom(numbered, appended)
+        for (const [i, waiting] of batch.entries()) waiting.settle({ id: formatCursor(appended.epoch, appended.first + i) })
         return
       } catch (cause) {
         this.#cause = cause

@@ -9,7 +9,7 @@ import { keysOf, type Keys } from './keys.ts'
 import { Link } from './link.ts'
 import { settle, type RedisLogOptions, type RedisSettings } from './options.ts'
 import { Pages } from './pages.ts'
-import { append, epochAfter, stand, type Known, type Standing, type Terms } from './script.ts'
+import { append, epochAfter, newerOf, stand, type Known, type Standing, type Terms } from './script.ts'
 import { Tail } from './tail.ts'
 
 /** A log that many nodes share: each hears what any of them appends. */
@@ -37,7 +37,7 @@ interface Session {
   readonly tail: Tail
   readonly appender: Appender
   readonly pages: Pages
-  readonly ask: (known: Known) => Promise<Standing>
+  readonly ask: () => Promise<Standing>
 }
 
 class SharedLog implements RedisLog {
@@ -103,7 +103,7 @@ class SharedLog implements RedisLog {
     try {
       if (!this.#session) throw new Error('no emitter has this log')
       const { ask, tail } = this.#session
-      while (!(await tail.until(await ask(tail.known), deadline)));
+      while (!(await tail.until(await ask(), deadline)));
     } catch (cause) {
       throw unavailable(`The log ${this.#keys.log} cannot be read`, cause)
     }
@@ -123,7 +123,9 @@ class SharedLog implements RedisLog {
     const keys = this.#keys
     // One waits for news, so it cannot do anything else.
     const [blocking, link] = [new Link(makeClient), new Link(makeClient)]
-    const ask = (known: Known): Promise<Standing> => stand(link, keys, this.#terms(known), deadline)
+    // What was appended here counts too, though it has yet to come back.
+    const terms = (): Terms => this.#terms(newerOf(tail.known, appender.newest))
+    const ask = (): Promise<Standing> => stand(link, keys, terms(), deadline)
     const tail = new Tail({
       ring: this.#ring,
       link: blocking,
@@ -133,7 +135,7 @@ class SharedLog implements RedisLog {
     })
     const appender = new Appender(
       deadline,
-      (batch, timeout) => append(link, keys, batch, this.#terms(tail.known), timeout),
+      (batch, timeout) => append(link, keys, batch, terms(), timeout),
       () => link.trouble,
     )
     const session = { tail, appender, pages: new Pages(this.#ring, tail, link, keys, deadline), ask }

@@ -25,6 +25,13 @@ export interface Batch {
   readonly records: readonly LogRecord[]
 }
 
+/** Where a batch is. */
+export interface Appended {
+  readonly epoch: string
+  /** `seq` of its first event. */
+  readonly first: number
+}
+
 /** What a call says besides the events. */
 export interface Terms {
   /** The epoch to begin where one is due. */
@@ -125,13 +132,28 @@ export async function stand(link: Link, keys: Keys, terms: Terms, timeout: numbe
   return { epoch, head, oldest }
 }
 
+/** What is known once a batch has been appended. */
+export function knownFrom({ writer, number, records }: Batch, { epoch, first }: Appended): Known {
+  const last = records.length - 1
+  return { epoch, seq: first + last, mark: `${epoch}.${writer}.${number}.${last}` }
+}
+
+/** The one that knows more. */
+export function newerOf(one: Known, other: Known): Known {
+  const difference = one.epoch === other.epoch ? one.seq - other.seq : begunAt(one.epoch) - begunAt(other.epoch)
+  return difference < 0 ? other : one
+}
+
 /**
  * An epoch for after one that is known: it tells when it began, so that who knows a newer one sees that Redis has gone back to an older. In
  * base 36 the milliseconds take 8 characters from 1972 to 2059.
  */
 export function epochAfter(known: string): string {
-  const begun = Math.max(Date.now(), (parseInt(known.slice(0, 8), 36) || 0) + 1)
-  return begun.toString(36) + newEpoch().slice(0, 6)
+  return Math.max(Date.now(), begunAt(known) + 1).toString(36) + newEpoch().slice(0, 6)
+}
+
+function begunAt(epoch: string): number {
+  return parseInt(epoch.slice(0, 8), 36) || 0
 }
 
 /** The epoch that an event was written in, by its mark. */

@@ -25,8 +25,8 @@ export interface TailParts {
   readonly ring: RingLog
   readonly link: Link
   readonly keys: Keys
-  /** Asks where the log stands, of those who know this. */
-  readonly ask: (known: Known) => Promise<Standing>
+  /** Asks where the log stands. */
+  readonly ask: () => Promise<Standing>
   /** It cannot be followed. Told once, until it can be again. */
   readonly onFault: (cause: unknown) => void
 }
@@ -103,7 +103,7 @@ export class Tail {
   /** Goes where the log stands: to the newest of it that fits in memory, when that is a log of which nothing is known here. */
   async #attune(): Promise<void> {
     const { ring, ask } = this.parts
-    const standing = await ask(this.known)
+    const standing = await ask()
     const { epoch, head, oldest } = standing
     if (epoch === ring.epoch) this.oldest = Math.max(this.oldest, oldest)
     else this.#reset(epoch, Math.max(oldest - 1, head - ring.bounds.events), oldest)

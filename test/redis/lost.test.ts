@@ -130,6 +130,24 @@ describe.skipIf(missingRedis)('what Redis has kept or lost', () => {
     expect(story(late)).toEqual(['epoch', 9, 10, 11])
   })
 
+  test('what was confirmed and is lost before any node has heard it is known to the node that emitted it', async () => {
+    const redis = await startRedis({ persistent: 'rdb' })
+    const one = await serveNode(redis.url)
+    const stream = await listen(one.url)
+    await emit(one, 1, 2)
+    await stream.until(heard(2))
+    await redis.command('SAVE')
+    // From here on it can append, and hears nothing.
+    await redis.command('ACL', 'SETUSER', 'default', '-xread')
+    await redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await emit(one, 3)
+    await redis.kill()
+    await redis.start()
+    await emit(one, 4)
+    await stream.until(heard(4))
+    expect(story(stream)).toEqual([1, 2, 'epoch', 4])
+  })
+
   test('the same holds when others have gone on from the snapshot before a node that knows more is back', async () => {
     const redis = await startRedis({ persistent: 'rdb' })
     const proxy = await startProxy(redis.port)
