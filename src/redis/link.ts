@@ -44,11 +44,15 @@ export class Link {
   async #connect(): Promise<Connecting> {
     try {
       const client = await this.makeClient()
-      // Without a listener it would end the process; and it says more than the commands that fail because of it.
-      client.on('error', (error) => (this.trouble = error))
-      // A single client tries until it is destroyed, a cluster once.
-      const connected = client.connect()
-      connected.catch((error: Error) => {
+      // What it says here tells more than the commands that fail because of it. Before it is connected for the first time it is the end of it.
+      const failed = new Promise<never>((_resolve, reject) => {
+        client.on('error', (error) => {
+          this.trouble = error
+          reject(error)
+        })
+      })
+      const connected = Promise.race([client.connect(), failed])
+      connected.catch((error: unknown) => {
         this.trouble ??= error
         this.#drop(client)
       })

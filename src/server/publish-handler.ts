@@ -49,6 +49,10 @@ const MEMBERS: Members<PublishOptions> = {
   onError: 'function',
 }
 
+/** What a client is told of a failure that has a cause, which is not for it. */
+const UNFIT = 'The data does not fit this event.'
+const UNKNOWN = 'It is not known whether the event was published: its log did not answer.'
+
 /** What is answered when `emit` fails; all else is the server's fault. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
   'unknown-event': 422,
@@ -105,9 +109,10 @@ export function publishHandler<C extends Contract>(emitter: Emitter<C>, options:
     const status = thrown instanceof EventwireError ? STATUS[thrown.code] : undefined
     if (thrown instanceof EventwireError && status) {
       const { code, issues = [], cause } = thrown
-      // What a schema throws, where it should have returned issues, is not for the client.
-      if (cause !== undefined) report(thrown)
-      const message = cause === undefined ? thrown.message : 'The data does not fit this event.'
+      // What a schema throws, where it should have returned issues, is not for the client; nor is what a log says, which has told of it itself.
+      if (cause !== undefined && status === 422) report(thrown)
+      const caused = status === 503 ? UNKNOWN : UNFIT
+      const message = cause === undefined ? thrown.message : caused
       const headers = status === 503 ? { 'retry-after': '1' } : undefined
       return problem(status, message, { code, ...(issues.length > 0 && { issues: issuesOf(issues) }) }, headers)
     }

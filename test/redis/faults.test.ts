@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { publishHandler } from 'eventwire/server'
 import { listen, type Listening } from '../support/listen.ts'
 import { price } from '../support/market.ts'
 import { missingRedis, startRedis } from '../support/redis.ts'
@@ -32,6 +33,21 @@ describe.skipIf(missingRedis)('when Redis is away', () => {
     await opened
     await emitter.emit('price', price(2))
     expect([await heard.reach(1), errors, faults.length]).toEqual([[2], [], 1])
+  })
+
+  test('what is posted meanwhile is answered with 503, which does not say what is wrong with Redis', async () => {
+    const redis = await startRedis()
+    await redis.stop()
+    const { emitter, faults } = await serveNode(redis.url, { deadline: 100 })
+    const { handle } = publishHandler(emitter, { authorize: () => true, onError: (error) => reported.push(error) })
+    const reported: unknown[] = []
+    const body = JSON.stringify({ event: 'price', data: price(1) })
+    const post = new Request('http://node/events', { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    const answer = await handle(post)
+    const { detail, code } = (await answer.json()) as Record<string, unknown>
+    expect([answer.status, answer.headers.get('retry-after'), code]).toEqual([503, '1', 'log-unavailable'])
+    expect(detail).toBe('It is not known whether the event was published: its log did not answer.')
+    expect([reported, faults.length]).toEqual([[], 1])
   })
 
   test('streams stay open with heartbeats, emit rejects after its deadline, and then all goes on where it was', async () => {
