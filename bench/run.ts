@@ -21,6 +21,7 @@ const NAMES = [
   'compression',
   'emit',
   'client',
+  'redis',
 ]
 /** 10,000 connections, and what a runtime has open besides. */
 const LEAST_FILES = 10_200

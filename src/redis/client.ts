@@ -51,7 +51,7 @@ export function clientsOf(url: string): MakeClient {
       })
     })
     const reconnectStrategy = (retries: number): number => Math.min(20 * 2 ** retries, MAX_RETRY) * (0.5 + Math.random() / 2)
-    return createClient({ url, ...AT_ONCE, socket: { reconnectStrategy } })
+    return createClient({ url, ...AT_ONCE, commandOptions: NO_TIMEOUT, socket: { reconnectStrategy } })
   }
 }
 
@@ -59,6 +59,9 @@ export function clientsOf(url: string): MakeClient {
 export function clientsLike(client: AnyRedis): MakeClient {
   return () => Promise.resolve(isSingle(client) ? client.duplicate(AT_ONCE) : client.duplicate())
 }
+
+/** Its own would be a timer for each command; there is one here already. */
+const NO_TIMEOUT = { timeout: 0 }
 
 /** Nothing is kept for later: what cannot be sent now is not sent. */
 const AT_ONCE = { disableOfflineQueue: true }

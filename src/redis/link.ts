@@ -2,8 +2,8 @@ import { command, destroy, type AnyRedis, type MakeClient } from './client.ts'
 
 interface Connecting {
   readonly client: AnyRedis
-  /** Settles when it has connected for the first time. */
-  readonly connected: Promise<unknown>
+  /** Settles when it has connected for the first time; `undefined` once it has. */
+  connected: Promise<unknown> | undefined
 }
 
 /** A way to Redis for commands that may take long: a client of its own, which is made anew when it does not answer. */
@@ -18,9 +18,13 @@ export class Link {
   /** Sends a command about one key. Rejects when there is no reply in so many ms, for what is cut without a word may stay silent for hours; whether it was carried out is then not known. */
   async send(key: string, args: string[], timeout: number): Promise<unknown> {
     if (this.#closed) throw new Error('The connection to Redis was closed.')
-    const { client, connected } = await (this.#client ??= this.#connect())
+    const connecting = await (this.#client ??= this.#connect())
+    const { client, connected } = connecting
     try {
-      await within(timeout, connected)
+      if (connected) {
+        await within(timeout, connected)
+        connecting.connected = undefined
+      }
       const reply = await within(timeout, command(client, key, args), () => this.#drop(client))
       this.trouble = undefined
       return reply

@@ -1,4 +1,5 @@
 import { EventwireError } from '../errors.ts'
+import { newEpoch } from '../server/cursor.ts'
 import type { Log, LogListener, LogPage, LogRange, LogRecord } from '../server/log.ts'
 import { RingLog } from '../server/ring-log.ts'
 import type { Topics } from '../server/topics.ts'
@@ -44,6 +45,8 @@ class SharedLog implements RedisLog {
   readonly #settings: RedisSettings
   readonly #keys: Keys
   readonly #ring: RingLog
+  /** Tells the epochs that this node begins from those of others. */
+  readonly #suffix = newEpoch().slice(0, 6)
   #session: Session | undefined
 
   constructor(settings: RedisSettings) {
@@ -151,6 +154,6 @@ class SharedLog implements RedisLog {
 
   #terms(known: Known): Terms {
     const { events, age } = this.#settings
-    return { nextEpoch: epochAfter(known.epoch), known, events, age }
+    return { nextEpoch: epochAfter(known.epoch, this.#suffix), known, events, age }
   }
 }

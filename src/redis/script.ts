@@ -1,4 +1,3 @@
-import { newEpoch } from '../server/cursor.ts'
 import type { LogRecord } from '../server/log.ts'
 import type { Keys } from './keys.ts'
 import { isReply, type Link } from './link.ts'
@@ -49,25 +48,25 @@ export interface Terms {
  */
 const SCRIPT = `
 local stream, log, writer = KEYS[1], KEYS[2], KEYS[3]
-local kind = redis.call('TYPE', stream).ok
-if kind ~= 'stream' and kind ~= 'none' then return redis.error_reply('WRONGTYPE ' .. stream .. ' is a ' .. kind) end
-local epoch, seq = unpack(redis.call('HMGET', log, 'epoch', 'seq'))
+local nextEpoch, knownEpoch, knownSeq, knownMark = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local number, events, age, remembered, origin = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local epoch, seq, mark = unpack(redis.call('HMGET', log, 'epoch', 'seq', 'mark'))
 seq = tonumber(seq or 0)
-local newEpoch, knownEpoch, knownSeq, knownMark = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local function begun(e) return tonumber(string.sub(e, 1, 8), 36) or 0 end
-local forked = epoch and begun(epoch) < begun(knownEpoch)
-if epoch and epoch == knownEpoch and knownSeq > 0 then
-  forked = seq < knownSeq
-  if not forked and knownMark ~= '' then
-    local entry = redis.call('XRANGE', stream, knownSeq .. '-0', knownSeq .. '-0')[1]
-    if entry then
-      for i = 1, #entry[2], 2 do
-        if entry[2][i] == 'w' then forked = entry[2][i + 1] ~= knownMark end
-      end
-    end
+local function markAt(place)
+  local entry = redis.call('XRANGE', stream, place .. '-0', place .. '-0')[1]
+  for i = 1, entry and #entry[2] or 0, 2 do
+    if entry[2][i] == 'w' then return entry[2][i + 1] end
   end
 end
-local number = ARGV[5]
+local forked = false
+if epoch and epoch ~= knownEpoch then
+  forked = begun(epoch) < begun(knownEpoch)
+elseif epoch and knownSeq > 0 then
+  local there = mark
+  if number == '' and seq > knownSeq then there = markAt(knownSeq) end
+  forked = seq < knownSeq or (knownMark ~= '' and there and there ~= knownMark and (number == '' or seq == knownSeq))
+end
 if number ~= '' then
   local done = redis.call('GET', writer)
   if done then
@@ -77,29 +76,39 @@ if number ~= '' then
   end
 end
 if not epoch or forked then
+  local kind = redis.call('TYPE', stream).ok
+  if kind ~= 'stream' and kind ~= 'none' then return redis.error_reply('WRONGTYPE ' .. stream .. ' is a ' .. kind) end
   redis.call('DEL', stream)
-  epoch, seq = newEpoch, 0
-  redis.call('HSET', log, 'epoch', epoch, 'seq', 0)
+  epoch, seq = nextEpoch, 0
+  redis.call('HSET', log, 'epoch', epoch, 'seq', 0, 'mark', '')
 end
-local events, age = ARGV[6], ARGV[7]
+if number == '' then
+  local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+  return { epoch, seq, oldest and tonumber(string.match(oldest[1], '^%d+')) or seq + 1 }
+end
 local first = seq + 1
+local marks = epoch .. origin
 for i = 10, #ARGV, 4 do
   seq = seq + 1
-  local fields = { 'w', epoch .. ARGV[9] .. (i - 10) / 4, 'e', ARGV[i], 'd', ARGV[i + 1] }
-  if ARGV[i + 2] ~= '' then fields[#fields + 1] = 't' fields[#fields + 1] = string.sub(ARGV[i + 2], 2) end
-  if ARGV[i + 3] ~= '' then fields[#fields + 1] = 'k' fields[#fields + 1] = string.sub(ARGV[i + 3], 2) end
-  redis.call('XADD', stream, 'MAXLEN', '~', events, seq .. '-0', unpack(fields))
-end
-if number ~= '' then
-  redis.call('HSET', log, 'seq', seq)
-  redis.call('SET', writer, number .. ' ' .. epoch .. ' ' .. first, 'PX', ARGV[8])
-  if age ~= '' then
-    redis.call('PEXPIRE', stream, age)
-    redis.call('PEXPIRE', log, age)
+  mark = marks .. (i - 10) / 4
+  local id, e, d, t, k = seq .. '-0', ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  if k ~= '' and t ~= '' then
+    redis.call('XADD', stream, 'MAXLEN', '~', events, id, 'w', mark, 'e', e, 'd', d, 't', string.sub(t, 2), 'k', string.sub(k, 2))
+  elseif k ~= '' then
+    redis.call('XADD', stream, 'MAXLEN', '~', events, id, 'w', mark, 'e', e, 'd', d, 'k', string.sub(k, 2))
+  elseif t ~= '' then
+    redis.call('XADD', stream, 'MAXLEN', '~', events, id, 'w', mark, 'e', e, 'd', d, 't', string.sub(t, 2))
+  else
+    redis.call('XADD', stream, 'MAXLEN', '~', events, id, 'w', mark, 'e', e, 'd', d)
   end
 end
-local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-return { epoch, number == '' and seq or first, oldest and tonumber(string.match(oldest[1], '^%d+')) or seq + 1 }
+redis.call('HSET', log, 'seq', seq, 'mark', mark)
+redis.call('SET', writer, number .. ' ' .. epoch .. ' ' .. first, 'PX', remembered)
+if age ~= '' then
+  redis.call('PEXPIRE', stream, age)
+  redis.call('PEXPIRE', log, age)
+end
+return { epoch, first, 0 }
 `
 
 /** How long a writer's last batch is remembered, in ms: far longer than anyone waits for a reply. */
@@ -146,10 +155,10 @@ export function newerOf(one: Known, other: Known): Known {
 
 /**
  * An epoch for after one that is known: it tells when it began, so that who knows a newer one sees that Redis has gone back to an older. In
- * base 36 the milliseconds take 8 characters from 1972 to 2059.
+ * base 36 the milliseconds take 8 characters from 1972 to 2059. `suffix` is another for each node.
  */
-export function epochAfter(known: string): string {
-  return Math.max(Date.now(), begunAt(known) + 1).toString(36) + newEpoch().slice(0, 6)
+export function epochAfter(known: string, suffix: string): string {
+  return Math.max(Date.now(), begunAt(known) + 1).toString(36) + suffix
 }
 
 function begunAt(epoch: string): number {
