@@ -28,6 +28,15 @@ export interface RedisLogOptions {
   deadline?: Duration | undefined
 }
 
+/** Options of `redisLog` for a log in several shards. */
+export interface ShardedRedisLogOptions extends RedisLogOptions {
+  /**
+   * Over how many keys topics are spread, `<key>.<i>of<shards>`, so that appends share the nodes of a cluster: by the FNV-1a hash (32 bits) of a topic's UTF-8, modulo
+   * `shards`; what is for everyone is in shard 0. `history` and `retention` are of each. Another number begins anew: every client hears a `gap`. From 2 to 64.
+   */
+  shards: number
+}
+
 /** The options with their defaults, checked. */
 export interface RedisSettings {
   readonly makeClient: MakeClient
@@ -36,22 +45,25 @@ export interface RedisSettings {
   readonly events: number
   readonly age: number
   readonly deadline: number
+  /** `undefined` for a log that is one. */
+  readonly shards: number | undefined
 }
 
-const MEMBERS: Members<RedisLogOptions> = {
+const MEMBERS: Members<ShardedRedisLogOptions> = {
   url: 'value',
   client: 'value',
   key: 'value',
   history: 'value',
   retention: 'value',
   deadline: 'value',
+  shards: 'value',
 }
 const RETENTION: Members<RetentionOptions> = { events: 'value', age: 'value' }
 
 /** Checks options and fills in defaults. Throws `invalid-option`, which names the option. */
-export function settle(options: RedisLogOptions): RedisSettings {
-  checkMembers('redisLog', options, MEMBERS)
-  const { key = 'eventwire', retention = {} } = options
+export function settle(options: RedisLogOptions | ShardedRedisLogOptions): RedisSettings {
+  checkMembers('redisLog', options as ShardedRedisLogOptions, MEMBERS)
+  const { key = 'eventwire', retention = {}, shards }: Partial<ShardedRedisLogOptions> = options
   if (typeof key !== 'string' || !/^[^{}]{1,256}$/.test(key) || !key.isWellFormed())
     throw new EventwireError('invalid-option', `redisLog: key is ${JSON.stringify(key)}; give 1 to 256 characters without braces.`)
   checkMembers('retention', retention, RETENTION)
@@ -63,6 +75,7 @@ export function settle(options: RedisLogOptions): RedisSettings {
     events: wholeNumber('retention.events', retention.events ?? 100_000, 1, Number.MAX_SAFE_INTEGER),
     age: milliseconds('retention.age', retention.age ?? Infinity),
     deadline: wholeNumber('deadline', Math.ceil(deadline), 1, 2 ** 31 - 1),
+    shards: shards === undefined ? undefined : wholeNumber('shards', shards, 2, 64),
   }
 }
 

@@ -2,15 +2,17 @@ import { EventwireError } from '../errors.ts'
 import { newEpoch } from '../server/cursor.ts'
 import type { Log, LogListener, LogPage, LogRange, LogRecord } from '../server/log.ts'
 import { RingLog } from '../server/ring-log.ts'
+import type { ShardedLog } from '../server/sharding.ts'
 import type { Topics } from '../server/topics.ts'
 import { encodeEntry } from '../wire/encode.ts'
 import { Appender } from './appender.ts'
 import { unavailable } from './fault.ts'
 import { keysOf, type Keys } from './keys.ts'
 import { Link } from './link.ts'
-import { settle, type RedisLogOptions, type RedisSettings } from './options.ts'
+import { settle, type RedisLogOptions, type RedisSettings, type ShardedRedisLogOptions } from './options.ts'
 import { Pages } from './pages.ts'
 import { append, epochAfter, newerOf, stand, type Known, type Standing, type Terms } from './script.ts'
+import { shardedRedisLog } from './shards.ts'
 import { Tail } from './tail.ts'
 
 /** A log that many nodes share: each hears what any of them appends. */
@@ -27,10 +29,16 @@ export interface RedisLog extends Log {
  *
  * It connects when the emitter is made, and closes its connections when that is closed. Needs Redis 6.2 or later, or Valkey.
  *
+ * With `shards` topics are spread over several such logs, which the emitter uses as one: each has a way to Redis, a history and a retention of its own.
+ *
  * @throws EventwireError `invalid-option`, which names the option.
  */
-export function redisLog(options: RedisLogOptions): RedisLog {
-  return new SharedLog(settle(options))
+export function redisLog(options: ShardedRedisLogOptions): ShardedLog
+export function redisLog(options: RedisLogOptions): RedisLog
+export function redisLog(options: RedisLogOptions | ShardedRedisLogOptions): RedisLog | ShardedLog {
+  const settings = settle(options)
+  const { key, shards } = settings
+  return shards === undefined ? new SharedLog(settings) : shardedRedisLog(key, shards, (own) => new SharedLog({ ...settings, key: own }))
 }
 
 /** What runs for as long as somebody listens. */

@@ -2,45 +2,21 @@ import { EventwireError } from '../errors.ts'
 import { attachOnce, type MakeStream } from './attach.ts'
 import { proceed, recover, type Awaitable } from '../awaitable.ts'
 import { VARY, type Cors } from './cors.ts'
-import { milliseconds, type Duration } from './duration.ts'
+import { milliseconds } from './duration.ts'
+import { granted, Refusal, type ConnectDetails, type ConnectHook, type Grant } from './grant.ts'
 import { answerOf, isResponse, plain, requestedCursor, streamHeaders, withHeaders, type Answer } from './http.ts'
 import { acceptsGzip } from './gzip.ts'
 import type { Incoming } from './incoming.ts'
-import { checkMembers, type Members } from './members.ts'
+import { checkMembers } from './members.ts'
 import { askHook, hookFailed, type Report } from './report.ts'
 import type { Slot, Slots } from './slots.ts'
 import { normalizeTopics, type Topics } from './topics.ts'
-
-/** What the `connect` hook grants a request. */
-export type Grant<Context> = {
-  /** What the connection listens to. Default: what `handle` was given, or else the emitter's `topics`. */
-  topics?: Topics | undefined
-  /** The stream ends after so long, and the client comes back through `connect`: what is left of its token's life. In ms or as `'10m'`. Default: Infinity. */
-  maxAge?: Duration | undefined
-} & ([Context] extends [undefined] ? { context?: Context } : { context: Context })
 
 /** Options of one request. */
 export interface HandleOptions {
   /** What this connection listens to: topics, or `'*'` for all. Events without a topic reach it in any case. Default: the emitter's `topics`; what `connect` grants comes before both. */
   topics?: Topics | undefined
 }
-
-/** What is known of a request besides what it says. */
-export interface ConnectDetails {
-  /** The topics that `handle` was given. */
-  readonly topics: Topics | undefined
-  /** Where the client, or the proxy before it, connected from. Known on node only. */
-  readonly address: string | undefined
-}
-
-/**
- * Admits a request, or refuses it with a `Response`, returned or thrown. Anything else that it throws is answered with 500 and
- * goes to `onError`. The request's `signal` aborts when the client leaves before the answer.
- */
-export type ConnectHook<Context> = (request: Request, details: ConnectDetails) => Granted<Context> | Promise<Granted<Context>>
-
-/** What `connect` gives back. Nothing will do where there is no context. */
-export type Granted<Context> = Grant<Context> | Response | ([Context] extends [undefined] ? void : never)
 
 /** A request that was let in. */
 interface Admitted<Context> {
@@ -63,20 +39,15 @@ export interface AdmissionRules<Context> {
   readonly topics: Topics
   readonly maxTopics: number
   readonly headerBytes: number
-  /** Whether clients that accept gzip are sent it. */
-  readonly compresses: boolean
+  /** Whether clients that accept gzip are sent it, with the topics that they listen to. None are where it is left out. */
+  readonly compresses?: ((topics: Topics) => boolean) | undefined
+  /** Why topics are too many for one stream, if they are. */
+  readonly refusalOf?: (topics: Topics) => string | undefined
   readonly closing: () => boolean
   /** Waits, where that is needed, until the log knows the place that a cursor means, if anyone does. Rejects when that is not to be known. */
-  readonly caughtUp?: (cursor: string | undefined) => Awaitable<void>
+  readonly caughtUp?: (cursor: string | undefined, topics: Topics) => Awaitable<unknown>
   readonly refused: (status: number) => void
   readonly report: Report
-}
-
-const GRANT: Members<Grant<unknown>> = { topics: 'value', maxAge: 'value', context: 'value' }
-
-/** Thrown within, to be answered. */
-class Refusal {
-  constructor(readonly answer: Answer) {}
 }
 
 /** Prepares the stream of an admitted request. What it gives makes it, once its sink is there; `release` is to be called when it is gone. */
@@ -101,9 +72,10 @@ export function createAdmission<Context>(
     const opened = recover(
       () => {
         const grant = asked && connect ? granted(() => connect(asked.request, asked.details), incoming.signal) : undefined
-        return proceed(grant, (it) =>
-          proceed(caughtUp(incoming), () => stream(incoming, given, it, slot, () => asked?.request ?? requestOf(incoming))),
-        )
+        return proceed(grant, (it) => {
+          const topics = topicsOf(given, it)
+          return proceed(caughtUp(incoming, topics), () => stream(incoming, topics, it, slot, () => asked?.request ?? requestOf(incoming)))
+        })
       },
       (thrown) => {
         slot.free()
@@ -116,29 +88,27 @@ export function createAdmission<Context>(
     })
   }
 
+  const topicsOf = (given: HandleOptions, grant: Grant<Context> | undefined): Topics => {
+    const topics = normalizeTopics([grant?.topics, given.topics, rules.topics].find((it) => it !== undefined)!)
+    const tooMany = topics !== '*' && topics.length > rules.maxTopics
+    const refused = tooMany ? `More than ${rules.maxTopics} topics for one event stream.` : rules.refusalOf?.(topics)
+    if (refused) throw new Refusal(plain(400, refused))
+    return topics
+  }
+
   /** Waits for a log that is behind what the client has heard. */
-  const caughtUp = (incoming: Incoming): Awaitable<void> =>
+  const caughtUp = (incoming: Incoming, topics: Topics): Awaitable<unknown> =>
     recover(
-      () => rules.caughtUp?.(cursorOf(incoming)),
+      () => rules.caughtUp?.(cursorOf(incoming), topics),
       () => {
         throw new Refusal(plain(503, 'The log of this event stream cannot be reached. Try again soon.', SOON))
       },
     )
 
-  const stream = (
-    incoming: Incoming,
-    given: HandleOptions,
-    grant: Grant<Context> | undefined,
-    slot: Slot,
-    request: () => Request,
-  ): Answer => {
+  const stream = (incoming: Incoming, topics: Topics, grant: Grant<Context> | undefined, slot: Slot, request: () => Request): Answer => {
     if (rules.closing()) throw new Refusal(closingAnswer())
-    const topics = normalizeTopics([grant?.topics, given.topics, rules.topics].find((it) => it !== undefined)!)
-    if (topics !== '*' && topics.length > rules.maxTopics) {
-      throw new Refusal(plain(400, `More than ${rules.maxTopics} topics for one event stream.`))
-    }
-    const gzip = rules.compresses && !incoming.encoded && acceptsGzip(incoming.header('accept-encoding'))
-    const headers = streamHeaders(rules.compresses, gzip)
+    const gzip = rules.compresses?.(topics) === true && !incoming.encoded && acceptsGzip(incoming.header('accept-encoding'))
+    const headers = streamHeaders(rules.compresses !== undefined, gzip)
     if (incoming.method === 'HEAD') return { status: 200, headers, body: '' }
     const lastEventId = cursorOf(incoming)
     const maxAge = milliseconds('maxAge', grant?.maxAge === undefined ? Infinity : grant.maxAge)
@@ -205,32 +175,6 @@ function requestOf(incoming: Incoming): Request {
     return incoming.request()
   } catch {
     throw new Refusal(plain(400, 'The request has an address or a header that is none.'))
-  }
-}
-
-/** What the hook granted. A client that leaves is not waited for. */
-async function granted<Context>(
-  hook: () => Granted<Context> | Promise<Granted<Context>>,
-  signal: AbortSignal,
-): Promise<Grant<Context> | undefined> {
-  const left = Promise.withResolvers<never>()
-  const leave = (): void => left.reject(new Refusal(plain(499, 'The client has left.')))
-  if (signal.aborted) leave()
-  signal.addEventListener('abort', leave, { once: true })
-  try {
-    if (signal.aborted) return await left.promise
-    const grant: Granted<Context> = await Promise.race<Granted<Context>>([hook(), left.promise])
-    if (isResponse(grant)) throw grant
-    // Not `false` or `null`, which were meant to refuse.
-    if (grant === undefined) return undefined
-    if (typeof grant === 'object' && grant !== null) {
-      // A misspelt topic or maxAge would be one that does not hold.
-      checkMembers('What connect returned', grant as Grant<unknown>, GRANT)
-      return grant
-    }
-    throw new TypeError(`it returned ${String(grant)}; return an object or nothing to admit, a Response to refuse`)
-  } finally {
-    signal.removeEventListener('abort', leave)
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Contract, EventInput, EventName } from '../contract.ts'
-import type { StreamConnection } from './connection.ts'
+import type { OpenStream } from './connection-request.ts'
 import { encodeEvent } from './event.ts'
 import { createTurns } from './publish.ts'
 import type { Outcome } from './rejection.ts'
@@ -29,7 +29,7 @@ export interface Connection<C extends Contract = Contract, Context = unknown> {
 /** What the application is given of a stream. */
 export function connectionHandle<C extends Contract, Context>(
   contract: C,
-  stream: StreamConnection<Context>,
+  stream: OpenStream<Context>,
   eventBytes: number,
   outcome: Outcome,
 ): Connection<C, Context> {

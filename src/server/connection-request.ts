@@ -1,7 +1,7 @@
 import type { Gap, Ready } from '../wire/control.ts'
-import type { StreamConnection } from './connection.ts'
 import type { Zlib } from './gzip.ts'
 import type { Topics } from './topics.ts'
+import type { Outlet } from './transport.ts'
 
 /** What a request makes of a connection. */
 export interface ConnectionRequest<Context = unknown> {
@@ -16,6 +16,21 @@ export interface ConnectionRequest<Context = unknown> {
   readonly release: () => void
 }
 
+/** An open stream, as what surrounds it sees it. */
+export interface OpenStream<Context = unknown> {
+  readonly request: ConnectionRequest<Context>
+  readonly transport: Outlet
+  /** Aborts when it ends. */
+  readonly signal: AbortSignal
+  /** Sends a block to this client alone, after what was emitted before it. False when it is slow or gone: nothing was sent. */
+  send(block: string): boolean
+  /** Nothing of the log is sent, for the state of things is. */
+  hold(): void
+  /** That was sent: the log goes on. */
+  resume(): void
+  close(): void
+}
+
 /** What the connections of an emitter have in common. */
 export interface ConnectionRules<Context = unknown> {
   /** The longest cursor that is looked at. */
@@ -26,12 +41,13 @@ export interface ConnectionRules<Context = unknown> {
   readonly retry: number | undefined
   /** What becomes of a connection that has read too slowly. */
   readonly slowConsumer: 'gap' | 'disconnect' | 'latest'
-  /** Sends the state of things; resolves to false when that could not be done. */
-  snapshot?(stream: StreamConnection<Context>): Promise<boolean>
+  /** Holds the stream, sends the state of things, and has it resume. */
+  snapshot?(stream: OpenStream<Context>): void
   /** `$ready` is written. */
-  onOpen(stream: StreamConnection<Context>): void
-  onGap(stream: StreamConnection<Context>, gap: Gap): void
+  onOpen(stream: OpenStream<Context>, resumed: boolean): void
+  /** Events are lost to it. Gives the block that tells the client. */
+  declare(stream: OpenStream<Context>, gap: Gap): string
   /** It was found full at a heartbeat, for the first time since it was last in step. */
-  onSlow(stream: StreamConnection<Context>): void
-  onGone(stream: StreamConnection<Context>): void
+  onSlow(stream: OpenStream<Context>): void
+  onGone(stream: OpenStream<Context>): void
 }

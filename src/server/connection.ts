@@ -1,15 +1,14 @@
-import type { GapReason, Ready } from '../wire/control.ts'
+import type { GapReason } from '../wire/control.ts'
 import { encode } from '../wire/encode.ts'
-import { COMMENT, gapBlock, readyBlock } from './control.ts'
-import type { ConnectionRequest, ConnectionRules } from './connection-request.ts'
-import { locate } from './cursor.ts'
+import type { Coding } from './coding.ts'
+import { COMMENT, readyBlock } from './control.ts'
+import type { ConnectionRequest, ConnectionRules, OpenStream } from './connection-request.ts'
 import type { Batch, Fanout, Group } from './fanout.ts'
 import type { Log, LogPage } from './log.ts'
-import { Place } from './place.ts'
-import { whenRoom } from './pump.ts'
+import { Place, type Beginning } from './place.ts'
 import { join } from './bytes.ts'
-import type { Sink, SinkListener } from './sink.ts'
-import { Transport } from './transport.ts'
+import type { SinkListener } from './sink.ts'
+import type { Outlet } from './transport.ts'
 
 const utf8 = new TextEncoder()
 
@@ -23,10 +22,10 @@ const utf8 = new TextEncoder()
  * - `ending`: nothing more is written; its transport has yet to let go
  * - `closed`: the transport is gone
  */
-export class StreamConnection<Context = unknown> implements SinkListener {
+export class StreamConnection<Context = unknown> implements SinkListener, OpenStream<Context> {
   state: 'snapshot' | 'behind' | 'fetching' | 'live' | 'ending' | 'closed' = 'behind'
   readonly group: Group
-  readonly transport: Transport
+  readonly transport: Outlet
   readonly #place: Place
   /** It has not kept up with what is live since it was last in step with the log. */
   #slow = false
@@ -38,12 +37,12 @@ export class StreamConnection<Context = unknown> implements SinkListener {
   constructor(
     readonly log: Log,
     readonly fanout: Fanout,
-    sink: Sink,
+    outlet: (coding: Coding | undefined) => Outlet,
     readonly rules: ConnectionRules<Context>,
     readonly request: ConnectionRequest<Context>,
   ) {
     this.group = fanout.add(this, request.topics)
-    this.transport = new Transport(sink, request.zlib && this.group.coding(request.zlib))
+    this.transport = outlet(request.zlib && this.group.coding(request.zlib))
     this.#place = new Place(log, this.group.topics)
   }
 
@@ -59,34 +58,35 @@ export class StreamConnection<Context = unknown> implements SinkListener {
     return this.#controller.signal
   }
 
+  /** The place up to which the client has been sent all that is for it. */
+  get cursor(): string {
+    return this.#place.cursorAt(this.#reached)
+  }
+
   /** Says where the stream stands and begins to read. Nothing is awaited between looking at the head and being attached. */
   opened(): void {
-    const { lastEventId, topics } = this.request
-    const { cursorBytes, announced, retry } = this.rules
-    const start = locate(lastEventId, this.log, cursorBytes)
-    const withSnapshot = 'snapshot' in this.rules && !start.resumed
-    this.#place.jump(withSnapshot ? this.log.head : start.after)
-    const replayed = this.log.count(this.#place.seq, topics)
-    const ready: Ready = { epoch: this.log.epoch, resumed: start.resumed, replayed, ...announced }
-    if (start.resumed) this.fanout.counters.replays++
-    const gap = start.gap ? this.#gap(start.gap, lastEventId ?? '') : ''
-    this.#write(readyBlock(ready, retry) + gap + (withSnapshot ? '' : this.#place.checkpoint()))
-    this.rules.onOpen(this)
+    const { ready, gap, checkpoint } = this.begin()
+    this.#write(readyBlock(ready, this.rules.retry) + (gap ? this.rules.declare(this, gap) : '') + checkpoint)
+    this.rules.onOpen(this, ready.resumed)
     // Unless the hook has closed it, or made it begin anew.
-    if (withSnapshot && this.state === 'behind') void this.#sendSnapshot()
+    if (!checkpoint && this.state === 'behind') this.rules.snapshot?.(this)
     this.catchUp()
+  }
+
+  /** Goes where it begins. */
+  begin(): Beginning {
+    return this.#place.begin(this.request.lastEventId, this.rules)
   }
 
   /** Takes what the group has for all its live connections. */
   deliver({ bytes, first, last }: Batch): void {
-    if (this.#place.seq >= first) return this.#readTo(last)
+    if (this.#place.seq >= first) return this.readTo(last)
     this.#place.pass(last)
     this.#write(bytes)
   }
 
-  /** Sends a block to this client alone, after what was emitted before it. False when it is slow or gone: nothing was sent. */
   send(block: string): boolean {
-    this.#readTo(this.log.head)
+    this.readTo()
     if (this.#over || this.transport.full) return false
     this.#write(block)
     return true
@@ -117,16 +117,38 @@ export class StreamConnection<Context = unknown> implements SinkListener {
   fallBehind(): void {
     if (this.state !== 'live') return
     this.group.live.delete(this)
+    if (this.#place.current) this.#place.seq = this.#reached
     this.state = 'behind'
-    // Else nothing for it lies between its place and the head.
-    if (this.#place.current && !this.group.busy) this.#place.seq = this.log.head
+  }
+
+  /** Brings a live connection ahead of its group, to `seq`, or as far as its transport takes it. */
+  readTo(seq = this.log.head): void {
+    while (this.state === 'live' && this.#place.seq < seq) {
+      const page = this.#place.read(seq)
+      if (page) this.#writePage(page)
+      else this.#place.seq = seq
+    }
+  }
+
+  hold(): void {
+    this.fallBehind()
+    if (!this.#over) this.state = 'snapshot'
+  }
+
+  /** The checkpoint comes last: a client that was cut in mid-snapshot does not come back as if it had seen all of it. */
+  resume(): void {
+    if (this.state !== 'snapshot') return
+    this.state = 'behind'
+    // Else the log has outrun the snapshot, and the next one follows.
+    if (!this.#place.lost) this.#write(this.#place.checkpoint())
+    this.catchUp()
   }
 
   /** Ends the stream. Asks the client to wait for `retry` ms before it comes back, when given. One whose transport is full is cut, unless it may finish. */
   close(retry?: number, mayFinish = false): void {
     if (this.#over) return
     const full = this.transport.full
-    this.#readTo(this.log.head)
+    this.readTo()
     if (retry !== undefined && !this.transport.full) this.#write(encode({ retry }))
     this.#leave('ending')
     if (full && !mayFinish) this.destroy()
@@ -135,7 +157,7 @@ export class StreamConnection<Context = unknown> implements SinkListener {
 
   /** Ends the stream at once. */
   destroy(): void {
-    this.transport.sink.destroy()
+    this.transport.destroy()
   }
 
   drained(): void {
@@ -152,6 +174,13 @@ export class StreamConnection<Context = unknown> implements SinkListener {
 
   get #over(): boolean {
     return this.state === 'ending' || this.state === 'closed'
+  }
+
+  /** `seq` of the last event that is not on its way: nothing for the client lies between its place and that. */
+  get #reached(): number {
+    if (this.state !== 'live') return this.#place.seq
+    const { next } = this.group
+    return next === undefined ? this.log.head : Math.max(this.#place.seq, next - 1)
   }
 
   #leave(state: 'ending' | 'closed'): void {
@@ -171,20 +200,13 @@ export class StreamConnection<Context = unknown> implements SinkListener {
   /** Reads what is not in memory. */
   async #fetch(): Promise<void> {
     this.state = 'fetching'
+    const { cursor } = this.#place
     const page = await this.#place.fetch()
-    if (this.state !== 'fetching') return
+    // It may have been held meanwhile, and have fetched that again.
+    if (this.state !== 'fetching' || this.#place.cursor !== cursor) return
     this.state = 'behind'
     if (page && this.#place.current && !this.transport.full) this.#writePage(page)
     this.catchUp()
-  }
-
-  /** Brings a live connection ahead of its group, to `seq`, or as far as its transport takes it. */
-  #readTo(seq: number): void {
-    while (this.state === 'live' && this.#place.seq < seq) {
-      const page = this.#place.read(seq)
-      if (page) this.#writePage(page)
-      else this.#place.seq = seq
-    }
   }
 
   /** What a newer event of the same key replaces may be left out. That one is in this page, or follows in the log. */
@@ -192,7 +214,7 @@ export class StreamConnection<Context = unknown> implements SinkListener {
     const pieces = [bytes]
     if (incomplete && !this.#saidSuperseded) {
       this.#saidSuperseded = true
-      pieces.unshift(utf8.encode(this.#gap('superseded', this.#place.cursor)))
+      pieces.unshift(utf8.encode(this.rules.declare(this, this.#place.gap('superseded', this.#place.cursor))))
     }
     this.#place.pass(last, lastLeftOut)
     const page = join(pieces)
@@ -212,31 +234,9 @@ export class StreamConnection<Context = unknown> implements SinkListener {
     const requested = this.#place.cursor
     this.#saidSuperseded = false
     this.#place.jump(snapshot ? this.log.head : this.log.oldest - 1)
-    const gap = this.#gap(reason, requested)
+    const gap = this.rules.declare(this, this.#place.gap(reason, requested))
     this.#write(snapshot ? gap : gap + this.#place.checkpoint())
-    if (snapshot) void this.#sendSnapshot()
-  }
-
-  /** The checkpoint comes last: a client that was cut in mid-snapshot does not come back as if it had seen all of it. */
-  async #sendSnapshot(): Promise<void> {
-    this.state = 'snapshot'
-    const sent = await this.rules.snapshot?.(this)
-    if (this.state !== 'snapshot') return
-    if (!sent) return this.close()
-    await whenRoom(this.transport, this.signal, () => {
-      this.state = 'behind'
-      // Else the log has outrun the snapshot, and the next one follows.
-      if (!this.#place.lost) this.#write(this.#place.checkpoint())
-      this.catchUp()
-    })
-  }
-
-  /** Declares a loss, and that the stream goes on at its place. */
-  #gap(reason: GapReason, requested: string): string {
-    const gap = this.#place.gap(reason, requested)
-    this.fanout.counters.gaps++
-    this.rules.onGap(this, gap)
-    return gapBlock(gap)
+    this.rules.snapshot?.(this)
   }
 
   #write(block: Uint8Array | string): void {

@@ -41,7 +41,8 @@ export function isUnknown(cursor: string | undefined, { epoch, head }: Log, maxB
   return place !== undefined && (place.epoch !== epoch || place.seq > head)
 }
 
-function parseCursor(cursor: string, maxBytes: number): { readonly epoch: string; readonly seq: number } | undefined {
+/** The epoch and `seq` of a cursor; `undefined` when it is none, or longer than `maxBytes`. */
+export function parseCursor(cursor: string, maxBytes: number): { readonly epoch: string; readonly seq: number } | undefined {
   const [, epoch, digits] = (cursor.length <= maxBytes && /^([0-9a-z]+)-(0|[1-9]\d{0,15})$/.exec(cursor)) || []
   const seq = Number(digits)
   return epoch !== undefined && Number.isSafeInteger(seq) ? { epoch, seq } : undefined

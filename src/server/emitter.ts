@@ -1,11 +1,10 @@
 import { isContract, type Contract, type EventInput, type EventName } from '../contract.ts'
 import { EventwireError } from '../errors.ts'
-import { createAdmission, type HandleOptions, type Open } from './admission.ts'
+import { createAdmission, type HandleOptions } from './admission.ts'
 import { connectionHandle, type Connection } from './connection-handle.ts'
-import type { ConnectionRules } from './connection-request.ts'
-import { StreamConnection } from './connection.ts'
+import type { ConnectionRules, OpenStream } from './connection-request.ts'
+import { gapBlock } from './control.ts'
 import { createCors } from './cors.ts'
-import { isUnknown } from './cursor.ts'
 import { Fanout } from './fanout.ts'
 import { createHandlers, type Handlers } from './handlers.ts'
 import { checkMembers } from './members.ts'
@@ -15,8 +14,10 @@ import { createOutcome } from './rejection.ts'
 import { askHook, createReport, runHook, type Report } from './report.ts'
 import { Shutdown, type CloseOptions } from './shutdown.ts'
 import { Slots } from './slots.ts'
+import { createOpening } from './opening.ts'
+import { listenToAll, shardFor } from './sharding.ts'
 import { createSnapshot } from './snapshot.ts'
-import { countRefusal, statsOf, type EmitterStats } from './stats.ts'
+import { countRefusal, createCounters, statsOf, type EmitterStats } from './stats.ts'
 
 /** Options of one `emit`. */
 export interface EmitOptions {
@@ -28,7 +29,7 @@ export interface EmitOptions {
  * The server's half of a contract: publishes events, and answers requests with streams of them.
  *
  * `handle` and `handleNode` answer 200 and the stream; 204 and 403 to a preflight, 400 for a request that makes no sense or wants too
- * many topics, 405 unless the method is GET or HEAD, 429 and 503 beyond `limits`, 431 for too large a head, 503 once `close` was called, 500 for bad options
+ * many topics, or topics in too many shards, 405 unless the method is GET or HEAD, 429 and 503 beyond `limits`, 431 for too large a head, 503 once `close` was called, 500 for bad options
  * and a `connect` that failed, and what else `connect` answers with.
  */
 export interface Emitter<C extends Contract = Contract> extends Handlers<HandleOptions> {
@@ -36,7 +37,7 @@ export interface Emitter<C extends Contract = Contract> extends Handlers<HandleO
    * Publishes an event. With a synchronous schema and a log in memory it is in the log when `emit` returns; calls keep their order in any
    * case. It never waits for a client. A failure that nobody awaits goes to `onError`.
    *
-   * @returns The event's id, once it is in the log.
+   * @returns The event's id, once it is in the log. Where the log has shards it says nothing of the others: a client that begins there in several hears a `gap`.
    * @throws EventwireError `unknown-event`, `invalid-payload`, `one-way-schema`, `too-large`, `invalid-message`,
    * `invalid-option` or `emitter-closed`; then nothing is sent. `log-unavailable` when a log that is shared did not answer in time: then it may be.
    */
@@ -86,26 +87,28 @@ export function createEmitter<C extends Contract, Context = undefined>(contract:
   const { limits, onConnect, onDisconnect, onEmit, onGap, onSlow } = options
   const report = createReport(options.onError)
   const outcome = createOutcome(report)
-  const fanout = new Fanout(log, settings.heartbeat, settings.stallTimeout, report)
-  const shutdown = new Shutdown(fanout.connections, settings.retry ?? 1_000, log.listen(fanout))
+  const counters = createCounters()
+  const fanouts = log.shards.map((shard) => new Fanout(shard, settings.heartbeat, settings.stallTimeout, report))
+  // Every stream listens in the first shard, and ends as a whole with what it has there.
+  const shutdown = new Shutdown(fanouts[0]!.connections, settings.retry ?? 1_000, listenToAll(fanouts))
   const slots = new Slots(settings.connections, settings.perKey)
   const announced = { heartbeat: settings.heartbeat, text: contract.text, ends: contract.ends }
   const sendSnapshot = options.snapshot && createSnapshot(contract, options.snapshot, settings.eventBytes, report)
 
   const publish = createPublish({
     contract,
-    log,
+    log: log.shards.length === 1 ? log.shards[0]! : { append: (record) => log.shards[shardFor(log, record.topic)]!.append(record) },
     eventBytes: settings.eventBytes,
     keyOf: latest && ((event, data, topic) => keyFrom(() => latest({ event, data, topic } as EmittedEvent<C>), report)),
     onPublished(event, id, topic) {
-      fanout.counters.emits++
+      counters.emits++
       if (onEmit) runHook('onEmit', () => onEmit({ event: event as EventName<C>, id, topic }), report)
     },
   })
 
   /** Made for those of whom the application hears. */
-  const handles = new WeakMap<StreamConnection<Context>, Connection<C, Context>>()
-  const handleOf = (stream: StreamConnection<Context>): Connection<C, Context> => {
+  const handles = new WeakMap<OpenStream<Context>, Connection<C, Context>>()
+  const handleOf = (stream: OpenStream<Context>): Connection<C, Context> => {
     let handle = handles.get(stream)
     if (!handle) handles.set(stream, (handle = connectionHandle(contract, stream, settings.eventBytes, outcome)))
     return handle
@@ -116,10 +119,17 @@ export function createEmitter<C extends Contract, Context = undefined>(contract:
     announced,
     retry: settings.retry,
     slowConsumer: policy,
-    ...(sendSnapshot && { snapshot: (stream) => sendSnapshot(handleOf(stream), stream) }),
-    onOpen: (stream) => onConnect && runHook('onConnect', () => onConnect(handleOf(stream)), report),
-    // Later: they are called while others are being written to.
-    onGap: (stream, gap) => onGap && queueMicrotask(() => runHook('onGap', () => onGap(handleOf(stream), gap), report)),
+    ...(sendSnapshot && { snapshot: (stream) => void sendSnapshot(handleOf(stream), stream) }),
+    onOpen(stream, resumed) {
+      if (resumed) counters.replays++
+      if (onConnect) runHook('onConnect', () => onConnect(handleOf(stream)), report)
+    },
+    declare(stream, gap) {
+      counters.gaps++
+      // Later: it is called while others are being written to, and so is the next.
+      if (onGap) queueMicrotask(() => runHook('onGap', () => onGap(handleOf(stream), gap), report))
+      return gapBlock(gap)
+    },
     onSlow: (stream) => onSlow && queueMicrotask(() => runHook('onSlow', () => onSlow(handleOf(stream)), report)),
     onGone(stream) {
       stream.request.release()
@@ -128,10 +138,7 @@ export function createEmitter<C extends Contract, Context = undefined>(contract:
     },
   }
 
-  const open: Open<Context> =
-    ({ topics: granted, context, lastEventId, gzip }) =>
-    (sink, release) =>
-      new StreamConnection(log, fanout, sink, rules, { topics: granted, context, lastEventId, zlib: gzip ? zlib : undefined, release })
+  const { open, ...opening } = createOpening(log, fanouts, rules, zlib)
 
   const admit = createAdmission<Context>(
     {
@@ -143,10 +150,9 @@ export function createEmitter<C extends Contract, Context = undefined>(contract:
       topics,
       maxTopics: settings.maxTopics,
       headerBytes: settings.headerBytes,
-      compresses: zlib !== undefined,
+      ...opening,
       closing: () => shutdown.phase !== 'open',
-      caughtUp: (cursor) => (log.sync && isUnknown(cursor, log, settings.cursorBytes) ? log.sync() : undefined),
-      refused: (status) => countRefusal(fanout.counters, status),
+      refused: (status) => countRefusal(counters, status),
       report,
     },
     open,
@@ -160,7 +166,7 @@ export function createEmitter<C extends Contract, Context = undefined>(contract:
         return publish(event, data, topicOf(emitOptions))
       }),
     ...createHandlers(admit, settings.highWaterMark, report, detach),
-    stats: () => statsOf(fanout),
+    stats: () => statsOf(fanouts, counters),
     close: (closing) => shutdown.start(closing),
   }
 }

@@ -8,7 +8,6 @@ import { SharedDeflate, type Zlib } from './gzip.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Log, LogListener } from './log.ts'
 import { nextTurn, Slice } from './slice.ts'
-import { createCounters } from './stats.ts'
 import type { Topics } from './topics.ts'
 
 /** What awaits its turn may add up to this much: the log holds it beyond its own bounds. More is handed on at once, however long that takes. */
@@ -40,6 +39,11 @@ export class Group {
     return this.batch !== undefined || this.pending.length > 0
   }
 
+  /** `seq` of the first event that is on its way, to some of them at least; `undefined` when none is. */
+  get next(): number | undefined {
+    return this.batch?.first ?? this.pending[0]
+  }
+
   /** Compresses what one of its connections is sent. */
   coding(zlib: Zlib): Coding {
     this.deflate ??= new SharedDeflate(zlib)
@@ -63,7 +67,6 @@ export interface Batch {
  * are being written to, others have their turn, and what is published meanwhile is the next batch.
  */
 export class Fanout implements LogListener {
-  readonly counters = createCounters()
   readonly #heartbeat: Heartbeat<StreamConnection>
   readonly #groups = new Map<string, Group>()
   readonly #byTopic = new Map<string | symbol, Set<Group>>()

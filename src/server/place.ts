@@ -1,11 +1,20 @@
-import type { Gap, GapReason } from '../wire/control.ts'
+import type { Gap, GapReason, Ready } from '../wire/control.ts'
+import type { ConnectionRules } from './connection-request.ts'
 import { checkpointBlock, gapAt } from './control.ts'
-import { formatCursor } from './cursor.ts'
+import { formatCursor, locate } from './cursor.ts'
 import type { Log, LogPage } from './log.ts'
 import type { Topics } from './topics.ts'
 
 /** Most bytes read from the log at once. */
 const PAGE_BYTES = 64 << 10
+
+/** Where a connection begins, and what its client is to be told of that. */
+export interface Beginning {
+  readonly ready: Ready
+  readonly gap: Gap | undefined
+  /** Empty when a snapshot comes first. */
+  readonly checkpoint: string
+}
 
 /** Where a connection stands in the log, and what its client has been told of that. */
 export class Place {
@@ -23,6 +32,11 @@ export class Place {
   /** The same as the client would say it. */
   get cursor(): string {
     return formatCursor(this.#epoch, this.seq)
+  }
+
+  /** A place further on in the log, between which and this one nothing for the client lies. */
+  cursorAt(seq: number): string {
+    return formatCursor(this.#epoch, seq)
   }
 
   /** How many events of the log lie ahead, of whatever topic. */
@@ -44,6 +58,18 @@ export class Place {
   /** Whether what follows is not in memory. */
   get outside(): boolean {
     return this.seq < this.log.held - 1
+  }
+
+  /** Goes where the cursor of a client means; or to the head, when the client is sent the state of things instead of what it has missed. */
+  begin(cursor: string | undefined, rules: Pick<ConnectionRules, 'cursorBytes' | 'announced' | 'snapshot'>): Beginning {
+    const { after, resumed, gap } = locate(cursor, this.log, rules.cursorBytes)
+    const withSnapshot = 'snapshot' in rules && !resumed
+    this.jump(withSnapshot ? this.log.head : after)
+    return {
+      ready: { epoch: this.#epoch, resumed, replayed: this.log.count(this.seq, this.topics), ...rules.announced },
+      gap: gap && this.gap(gap, cursor ?? ''),
+      checkpoint: withSnapshot ? '' : this.checkpoint(),
+    }
   }
 
   /** Goes anywhere in the log as it is now. */

@@ -9,7 +9,7 @@ export type Publish = (event: string, data: unknown, topic: string | undefined) 
 /** What publishing needs. */
 export interface PublishRules {
   readonly contract: Contract
-  readonly log: Log
+  readonly log: Pick<Log, 'append'>
   readonly eventBytes: number
   /** What an event replaces; see `slowConsumer`. */
   readonly keyOf: ((event: string, data: unknown, topic: string | undefined) => string | undefined) | undefined

@@ -1,4 +1,4 @@
-import type { Transport } from './transport.ts'
+import type { Outlet } from './transport.ts'
 
 /** What events are drawn from: a generator, an array, or what else can be iterated. */
 export type Source<T> = AsyncIterable<T> | Iterable<T>
@@ -12,7 +12,7 @@ export type Source<T> = AsyncIterable<T> | Iterable<T>
  */
 export async function pump<T>(
   source: Source<T>,
-  transport: Transport,
+  transport: Outlet,
   signal: AbortSignal,
   encodeItem: (item: T) => string | Promise<string>,
 ): Promise<boolean> {
@@ -54,7 +54,7 @@ function iterate<T>(source: Source<T>): AsyncIterator<T> | Iterator<T> {
  * Acts once the transport has room, in the same turn: others wait for the same room, and may have filled it by the next. False
  * when `signal` aborted first.
  */
-export async function whenRoom(transport: Transport, signal: AbortSignal, act: () => void): Promise<boolean> {
+export async function whenRoom(transport: Outlet, signal: AbortSignal, act: () => void): Promise<boolean> {
   while (!signal.aborted && transport.full) await transport.room()
   if (signal.aborted) return false
   act()

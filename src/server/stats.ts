@@ -1,5 +1,6 @@
-import type { Fanout } from './fanout.ts'
+import { formatComposite } from './composite.ts'
 import { formatCursor } from './cursor.ts'
+import type { Fanout } from './fanout.ts'
 
 /** What `stats` of an emitter gives: how it stands now, and what has happened since it was made. */
 export interface EmitterStats {
@@ -9,12 +10,13 @@ export interface EmitterStats {
   readonly topics: Readonly<Record<string, number>>
   /** Open connections that listen to every topic. */
   readonly everyTopic: number
+  /** Where there are shards, of all of them together. */
   readonly log: {
     /** Events held. */
     readonly events: number
     /** Bytes of the encoded events held. */
     readonly bytes: number
-    /** Id of the newest event; of none yet, it ends in `-0`. */
+    /** Id of the newest event; of none yet, it ends in `-0`. Where there are shards, the cursor behind all that is in any of them. */
     readonly head: string
     /** Events that have made room for newer ones, since the log began or was cleared. */
     readonly evictions: number
@@ -49,26 +51,39 @@ export function countRefusal({ refusals }: Pick<Counters, 'refusals'>, status: n
   refusals[status] = (refusals[status] ?? 0) + 1
 }
 
-/** How an emitter stands. Looks at every connection. */
-export function statsOf({ log, counters, connections, groups }: Fanout): EmitterStats {
+/**
+ * How an emitter stands. Looks at every connection.
+ *
+ * @param fanouts One for each shard. Every connection is in the first.
+ */
+export function statsOf(fanouts: readonly Fanout[], counters: Counters): EmitterStats {
   const topics = Object.create(null) as Record<string, number>
   let everyTopic = 0
-  for (const group of groups) {
-    if (group.topics === '*') everyTopic += group.size
-    else for (const topic of group.topics) topics[topic] = (topics[topic] ?? 0) + group.size
-  }
+  let connected = 0
   let lag = 0
   let buffered = 0
-  for (const connection of connections) {
-    lag = Math.max(lag, connection.lag)
-    buffered += connection.transport.buffered
+  const log = { events: 0, bytes: 0, evictions: 0 }
+  for (const [shard, { groups, connections, log: held }] of fanouts.entries()) {
+    for (const group of groups) {
+      if (group.topics !== '*') for (const topic of group.topics) topics[topic] = (topics[topic] ?? 0) + group.size
+      else if (shard === 0) everyTopic += group.size
+    }
+    for (const connection of connections) {
+      lag = Math.max(lag, connection.lag)
+      buffered += connection.transport.buffered
+    }
+    if (shard === 0) connected = connections.size
+    const { oldest, head, bytes } = held
+    log.events += head - oldest + 1
+    log.bytes += bytes
+    log.evictions += oldest - 1
   }
-  const { oldest, head, bytes, epoch } = log
+  const heads = fanouts.map(({ log: { epoch, head } }) => formatCursor(epoch, head))
   return {
-    connections: connections.size,
+    connections: connected,
     topics,
     everyTopic,
-    log: { events: head - oldest + 1, bytes, head: formatCursor(epoch, head), evictions: oldest - 1 },
+    log: { ...log, head: heads.length === 1 ? heads[0]! : formatComposite(heads.entries()) },
     lag,
     buffered,
     ...counters,

@@ -116,7 +116,6 @@ export function streamEvents<C extends Contract, Context>(
       topics: [],
       maxTopics: settings.maxTopics,
       headerBytes: settings.headerBytes,
-      compresses: false,
       closing: () => shutdown.phase !== 'open',
       refused: () => {},
       report,

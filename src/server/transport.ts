@@ -7,8 +7,30 @@ const SLICE_BYTES = 64 << 10
 
 const utf8 = new TextEncoder()
 
+/** What a connection writes to. */
+export interface Outlet {
+  /** While it is, nothing may be written. */
+  readonly full: boolean
+  /** Bytes that have been written and have not left. */
+  readonly buffered: number
+  /** Whether it has been full, or ending, for so long without a slice leaving. */
+  stalled(timeout: number): boolean
+  /** Takes a block whole. False when it is full now. */
+  write(block: Uint8Array | string): boolean
+  /** The sink has drained: what is left of the last block goes on. False when it is full again, or at its end. */
+  drained(): boolean
+  /** Resolves when there is room, or nothing more to wait for; `undefined` when there is room now. */
+  room(): Promise<void> | undefined
+  /** Lets go of who waits for room. */
+  release(): void
+  /** Ends the stream after what was written. */
+  end(): void
+  /** Ends it at once. */
+  destroy(): void
+}
+
 /** A sink as connections use it: it takes blocks of any size, and knows since when it has been full. */
-export class Transport {
+export class Transport implements Outlet {
   /** What is left of the last block. */
   #rest: Uint8Array | undefined
   /** When it became full, as `performance.now()` has it; `undefined` while there is room. */
@@ -22,28 +44,23 @@ export class Transport {
     readonly coding?: Coding,
   ) {}
 
-  /** While it is, nothing may be written. */
   get full(): boolean {
     return this.#fullSince !== undefined
   }
 
-  /** Bytes that have been written and have not left. */
   get buffered(): number {
     return this.sink.buffered + (this.#rest?.byteLength ?? 0)
   }
 
-  /** Whether it has been full, or ending, for so long without a slice leaving. */
   stalled(timeout: number): boolean {
     return this.#fullSince !== undefined && performance.now() - this.#fullSince >= timeout
   }
 
-  /** Takes a block whole. False when it is full now. */
   write(block: Uint8Array | string): boolean {
     const bytes = typeof block === 'string' ? encode(block) : block
     return this.#take(this.coding ? this.#encode(this.coding, bytes) : bytes)
   }
 
-  /** The sink has drained: what is left of the last block goes on. False when it is full again, or at its end. */
   drained(): boolean {
     if (this.#end === 'done') return false
     this.#fullSince = undefined
@@ -56,25 +73,26 @@ export class Transport {
     return true
   }
 
-  /** Resolves when there is room, or nothing more to wait for; `undefined` when there is room now. */
   room(): Promise<void> | undefined {
     if (!this.full) return undefined
     this.#room ??= Promise.withResolvers()
     return this.#room.promise
   }
 
-  /** Lets go of who waits for room. */
   release(): void {
     this.#room?.resolve()
     this.#room = undefined
   }
 
-  /** Ends the stream after what was written. */
   end(): void {
     if (this.#end !== 'open') return
     if (this.coding) this.#take(this.coding.end())
     this.#end = 'due'
     if (!this.#rest) this.#finish()
+  }
+
+  destroy(): void {
+    this.sink.destroy()
   }
 
   #take(bytes: Uint8Array): boolean {

@@ -78,6 +78,26 @@ describe('the name of an event', () => {
   )
 })
 
+describe('the log of an emitter', () => {
+  accepts(
+    'is one, or several as one',
+    `import { redisLog, type RedisLog } from 'eventwire/redis'
+     import { memoryLog, type ShardedLog } from 'eventwire/server'
+     const one: RedisLog = redisLog({ url: 'redis://127.0.0.1' })
+     const several: ShardedLog = redisLog({ url: 'redis://127.0.0.1', shards: 4 })
+     createEmitter(market, { log: one })
+     createEmitter(market, { log: several })
+     createEmitter(market, { log: { shards: [memoryLog(), memoryLog()], shardOf: (topic) => (topic === undefined ? 0 : 1) } })
+     declare const either: RedisLog | ShardedLog
+     createEmitter(market, { log: either })`,
+  )
+  refuses(
+    'that has shards is none of its own',
+    `import { redisLog, type RedisLog } from 'eventwire/redis'; export const log: RedisLog = redisLog({ url: 'redis://127.0.0.1', shards: 4 })`,
+    `Type 'ShardedLog' is missing the following properties from type 'RedisLog'`,
+  )
+})
+
 describe('what emit and send take', () => {
   accepts(
     'is the input of the schema',
