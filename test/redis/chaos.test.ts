@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest'
 import type { Topics } from 'eventwire/server'
-import { missingNginx } from '../support/nginx.ts'
+import { missingNginx, startNginx } from '../support/nginx.ts'
 import { seeded } from '../support/random.ts'
 import { keepablePort, type RedisServer } from '../support/redis-server.ts'
 import { missingRedis, startRedis } from '../support/redis.ts'
-import { startBalancer } from './support/balancer.ts'
 import { follow, type Follower } from './support/follower.ts'
 import { auditHearing, auditLog, HEARD_WELL, LOGGED_WELL, type HearingFaults, type Publication, type Truth } from './support/ledger.ts'
 import { bundleNode, createNode, type Node } from './support/nodes.ts'
@@ -22,7 +21,7 @@ const SUBSCRIBERS = 300
 const EARLY = 200
 /** Longest pause of a publisher between two events to the same topic, in ms. */
 const PAUSE = 200
-/** How many events a node holds in memory: few, so that much is read from Redis. And how long it may take to publish, in ms: less than Redis is away. */
+/** How many events a node holds in memory: few, so that much is read from Redis. And how long it may take to publish, in ms: less than Redis may be away. */
 const HELD = 100
 const DEADLINE = 1_000
 /** How long a node lives, and how long it is away, in ms: at least, and so much more at random. */
@@ -104,7 +103,9 @@ async function startNodes(
   const ports = await Promise.all(Array.from({ length: NODES }, keepablePort))
   const nodes = ports.map((port) => createNode(program, { port, url: redis.url, key: KEY, held: HELD, deadline: DEADLINE }, onCrash))
   await Promise.all(nodes.map((node) => node.start()))
-  return { nodes, url: await startBalancer(ports) }
+  // What was sent to a node is not sent to another, unless it may be repeated: that is how nginx comes.
+  const { url } = await startNginx(ports, 'proxy_http_version 1.1;')
+  return { nodes, url }
 }
 
 /** Each publisher publishes to everyone and to each topic, all at once. */

@@ -19,12 +19,12 @@ export interface Proxy {
   start(): Promise<void>
 }
 
-/** A real nginx before the server on a port, with a few directives of its configuration. It is gone at the end of the test. */
-export async function startNginx(upstream: number, directives = ''): Promise<Proxy> {
+/** A real nginx before the servers on some ports, with a few directives of its configuration. It is gone at the end of the test. */
+export async function startNginx(upstream: number | readonly number[], directives = ''): Promise<Proxy> {
   const executable = pathOf(NGINX)
   const folder = await mkdtemp(join(tmpdir(), 'eventwire-nginx-'))
   const port = await freePort()
-  await writeFile(join(folder, 'nginx.conf'), configuration(port, upstream, directives))
+  await writeFile(join(folder, 'nginx.conf'), configuration(port, [upstream].flat(), directives))
   let stop = async (): Promise<void> => {}
 
   const start = async (): Promise<void> => {
@@ -54,13 +54,15 @@ export async function startNginx(upstream: number, directives = ''): Promise<Pro
 }
 
 /** What nginx needs to run as anyone, in its folder and in the foreground; the rest is as it comes. */
-const configuration = (port: number, upstream: number, directives: string): string => `
+const configuration = (port: number, upstreams: readonly number[], directives: string): string => `
 daemon off;
 # As root it would work as another user, who may not enter the folder; as anyone else it ignores this.
 user root;
 pid nginx.pid;
 error_log stderr notice;
-events {}
+events {
+  worker_connections 4096;
+}
 http {
   access_log off;
   client_body_temp_path client_body;
@@ -69,7 +71,8 @@ http {
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
   upstream kept {
-    server 127.0.0.1:${upstream};
+    # One that cannot be reached is asked again for the next request.
+    ${upstreams.map((upstream) => `server 127.0.0.1:${upstream} max_fails=0;`).join('\n    ')}
     # Used where a location has HTTP/1.1 to the server, and no header Connection.
     keepalive 2;
   }
