@@ -39,9 +39,6 @@ export type AnyRedis = RedisClient | RedisCluster | RedisSentinel
 /** Makes a client of our own: nobody else waits behind what it is asked. */
 export type MakeClient = () => Promise<AnyRedis>
 
-/** Longest that a client waits before it tries again to connect, in ms. */
-const MAX_RETRY = 1_000
-
 /** Makes clients for a url. Throws `invalid-option` where the package `redis` is not installed. */
 export function clientsOf(url: string): MakeClient {
   return async () => {
@@ -50,8 +47,8 @@ export function clientsOf(url: string): MakeClient {
         cause,
       })
     })
-    const reconnectStrategy = (retries: number): number => Math.min(20 * 2 ** retries, MAX_RETRY) * (0.5 + Math.random() / 2)
-    return createClient({ url, ...AT_ONCE, commandOptions: NO_TIMEOUT, socket: { reconnectStrategy } })
+    // One that is broken is replaced.
+    return createClient({ url, ...AT_ONCE, commandOptions: NO_TIMEOUT, socket: { reconnectStrategy: false } })
   }
 }
 

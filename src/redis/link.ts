@@ -1,54 +1,59 @@
 import { command, destroy, type AnyRedis, type MakeClient } from './client.ts'
 
-interface Connecting {
+/** Without any answer for so long, in ms, a connection counts as dead: what is cut without a word may stay silent for hours. */
+const DEAD = 2_000
+
+/** A client on its way. */
+interface Way {
   readonly client: AnyRedis
   /** Settles when it has connected for the first time; `undefined` once it has. */
   connected: Promise<unknown> | undefined
+  /** When Redis has answered last, or else when it was made, as `performance.now()` has it. */
+  answered: number
 }
 
-/** A way to Redis for commands that may take long: a client of its own, which is made anew when it does not answer. */
+const LATE = Symbol('late')
+
+/** A way to Redis: a client of its own, and another one when that is broken. How often it is tried is up to who sends. */
 export class Link {
-  #client: Promise<Connecting> | undefined
+  #way: Promise<Way> | undefined
   #closed = false
-  /** Why the last command was not carried out; or why it is not connected, where its client has said. */
+  /** Why the last command was not carried out; or why there is no connection, where the client has said. */
   trouble: unknown
 
   constructor(readonly makeClient: MakeClient) {}
 
-  /** Sends a command about one key. Rejects when there is no reply in so many ms, for what is cut without a word may stay silent for hours; whether it was carried out is then not known. */
+  /** Sends a command about one key. Rejects when there is no reply in so many ms; whether it was carried out is then not known. */
   async send(key: string, args: string[], timeout: number): Promise<unknown> {
-    if (this.#closed) throw new Error('The connection to Redis was closed.')
-    const connecting = await (this.#client ??= this.#connect())
-    const { client, connected } = connecting
+    if (this.#closed) throw new Error('the connection to Redis was closed')
+    const found = (this.#way ??= this.#connect())
+    const way = await found
     try {
-      if (connected) {
-        await within(timeout, connected)
-        connecting.connected = undefined
-      }
-      const reply = await within(timeout, command(client, key, args), () => this.#drop(client))
+      if (way.connected) await within(timeout, way.connected)
+      way.connected = undefined
+      const reply = await within(timeout, command(way.client, key, args))
       this.trouble = undefined
+      way.answered = performance.now()
       return reply
     } catch (error) {
-      // The address may be that of another server by now.
-      if (isReply(error) && /\bREADONLY\b/.test(error.message)) this.#drop(client)
-      if (isReply(error)) this.trouble = error
-      throw this.trouble ?? error
+      throw this.#failed(error, found, way, timeout)
     }
   }
 
   /** Closes it at once. */
   close(): void {
     this.#closed = true
-    void this.#client?.then(
+    void this.#way?.then(
       ({ client }) => destroy(client),
       () => {},
     )
   }
 
-  async #connect(): Promise<Connecting> {
+  async #connect(): Promise<Way> {
+    this.trouble = undefined
     try {
       const client = await this.makeClient()
-      // What it says here tells more than the commands that fail because of it. Before it is connected for the first time it is the end of it.
+      // What it says here tells more than the commands that fail because of it.
       const failed = new Promise<never>((_resolve, reject) => {
         client.on('error', (error) => {
           this.trouble = error
@@ -56,20 +61,31 @@ export class Link {
         })
       })
       const connected = Promise.race([client.connect(), failed])
-      connected.catch((error: unknown) => {
-        this.trouble ??= error
-        this.#drop(client)
-      })
+      connected.catch(() => {})
       if (this.#closed) void destroy(client)
-      return { client, connected }
+      return { client, connected, answered: performance.now() }
     } catch (error) {
-      this.#client = undefined
+      this.#way = undefined
       throw error
     }
   }
 
-  #drop(client: AnyRedis): void {
-    this.#client = undefined
+  /** Gives what to throw, and lets go of a client that is of no use any more. */
+  #failed(error: unknown, found: Promise<Way>, way: Way, timeout: number): unknown {
+    if (isReply(error)) {
+      this.trouble = error
+      way.answered = performance.now()
+      // The address may be that of another server by now.
+      if (/\bREADONLY\b/.test(error.message)) this.#drop(found, way)
+      return error
+    }
+    // Clients that connect again by themselves may give up, or wait for ever. One that is slow may serve others.
+    if (error !== LATE || performance.now() - way.answered >= DEAD) this.#drop(found, way)
+    return this.trouble ?? (error === LATE ? new Error(`there was no answer for ${Math.round(timeout)} ms`) : error)
+  }
+
+  #drop(found: Promise<Way>, { client }: Way): void {
+    if (this.#way === found) this.#way = undefined
     void destroy(client)
   }
 }
@@ -79,13 +95,12 @@ export function isReply(error: unknown): error is Error {
   return error instanceof Error && /^[A-Z]+ /.test(error.message)
 }
 
-async function within<T>(ms: number, work: Promise<T>, onLate = (): void => {}): Promise<T> {
+/** Rejects with `LATE` when it takes longer. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`there was no answer for ${Math.round(ms)} ms`))
-      onLate()
-    }, ms)
+    // oxlint-disable-next-line prefer-promise-reject-errors -- it is told apart, and never leaves this file
+    timer = setTimeout(() => reject(LATE), ms)
   })
   try {
     return await Promise.race([work, late])

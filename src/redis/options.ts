@@ -89,10 +89,21 @@ function makerOf({ url, client }: RedisLogOptions): MakeClient {
       'redisLog: client is none of the package redis. Give what createClient or createCluster returned.',
     )
   }
-  if (typeof url === 'string' && /^rediss?:$/.test(URL.canParse(url) ? new URL(url).protocol : '')) return clientsOf(url)
+  if (typeof url === 'string' && isRedis(url)) return clientsOf(url)
   // Without the url: it may hold a password.
   throw new EventwireError(
     'invalid-option',
     'redisLog: url is none of Redis. It is like redis://user:password@host:6379, or rediss: for TLS.',
   )
+}
+
+function isRedis(url: string): boolean {
+  try {
+    const { protocol, username, password } = new URL(url)
+    // A stray % in them would be found out only when it connects.
+    decodeURIComponent(username + password)
+    return protocol === 'redis:' || protocol === 'rediss:'
+  } catch {
+    return false
+  }
 }

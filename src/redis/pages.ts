@@ -1,7 +1,7 @@
+import { formatCursor } from '../server/cursor.ts'
 import type { LogPage } from '../server/log.ts'
 import type { RingLog } from '../server/ring-log.ts'
 import type { Topics } from '../server/topics.ts'
-import { formatCursor } from '../server/cursor.ts'
 import { encodeEntry } from '../wire/encode.ts'
 import { entriesOf, type Entry } from './entries.ts'
 import type { Keys } from './keys.ts'
@@ -9,9 +9,13 @@ import type { Link } from './link.ts'
 import { epochOf } from './script.ts'
 import type { Tail } from './tail.ts'
 
-/** Most entries of a page, and about how many bytes they should be. */
-const COUNT = 250
-const PAGE_BYTES = 1 << 20
+/** Most entries of a read, a power of two, and about how many bytes they and a page should be. */
+const COUNT = 64
+const PAGE_BYTES = 64 << 10
+
+/** How many reads are under way at most; and how many of the last ones are kept, for others that want the same. */
+const AT_ONCE = 4
+const KEPT = 64
 
 /** How long to wait before Redis is asked again, in ms. */
 const PAUSE = 250
@@ -21,6 +25,10 @@ const utf8 = new TextEncoder()
 /** Reads what lies before the memory of this node from Redis. */
 export class Pages {
   #closed = false
+  /** By where they begin. Reads end where those of others begin, so that who goes the same way shares them. */
+  readonly #reads = new Map<string, Promise<Entry[] | undefined>>()
+  #underWay = 0
+  readonly #waiting: (() => void)[] = []
 
   constructor(
     readonly ring: RingLog,
@@ -34,7 +42,7 @@ export class Pages {
   async fetch(after: number, topics: Topics): Promise<LogPage | undefined> {
     const { epoch } = this.ring
     while (!this.#closed && this.ring.epoch === epoch && after < this.ring.held - 1 && after >= this.tail.oldest - 1) {
-      const entries = await this.#read(after, epoch)
+      const entries = await this.#readOnce(after, epoch)
       if (!entries || this.ring.epoch !== epoch) {
         await new Promise((resolve) => setTimeout(resolve, PAUSE))
         continue
@@ -48,21 +56,51 @@ export class Pages {
 
   close(): void {
     this.#closed = true
+    this.link.close()
+  }
+
+  /** Reads, or gives what was read of late. */
+  #readOnce(after: number, epoch: string): Promise<Entry[] | undefined> {
+    const key = `${epoch} ${after}`
+    const found = this.#reads.get(key)
+    if (found) return found
+    const read = this.#read(after, epoch)
+    this.#reads.set(key, read)
+    const [oldest] = this.#reads.keys()
+    if (this.#reads.size > KEPT) this.#reads.delete(oldest!)
+    void read.then((entries) => {
+      if (!entries?.length) this.#reads.delete(key)
+    })
+    return read
   }
 
   /** `undefined` when Redis does not answer, or has another log by now, which the tail will notice. */
   async #read(after: number, epoch: string): Promise<Entry[] | undefined> {
     const { ring, keys } = this
+    await this.#turn()
     const mean = ring.bytes / Math.max(1, ring.head - ring.held + 1)
-    const count = Math.max(1, Math.min(COUNT, Math.floor(PAGE_BYTES / Math.max(mean, 1))))
+    const step = 2 ** Math.floor(Math.log2(Math.max(1, Math.min(COUNT, PAGE_BYTES / Math.max(mean, 1)))))
+    const range = [`${after + 1}-0`, `${ring.held - 1}-0`, 'COUNT', String(step - (after % step))]
     try {
-      const range = ['XRANGE', keys.events, `${after + 1}-0`, `${ring.held - 1}-0`, 'COUNT', String(count)]
-      const entries = entriesOf(await this.link.send(keys.events, range, this.timeout))
-      return entries.every(({ mark, record }) => !record || epochOf(mark) === epoch) ? entries : undefined
+      const entries = entriesOf(await this.link.send(keys.events, ['XRANGE', keys.events, ...range], this.timeout))
+      const isStrange = ({ mark, record }: Entry): boolean => record !== undefined && epochOf(mark) !== epoch
+      if (!entries.some(isStrange)) return entries
+      // Either it has another log by now, or somebody else has written them.
+      if ((await this.tail.parts.ask()).epoch !== epoch) return undefined
+      return entries.map((entry) => (isStrange(entry) ? { ...entry, record: undefined } : entry))
     } catch {
       // The tail has said why.
       return undefined
+    } finally {
+      this.#underWay--
+      this.#waiting.shift()?.()
     }
+  }
+
+  /** Resolves when a read may begin. */
+  async #turn(): Promise<void> {
+    if (this.#underWay >= AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#underWay++
   }
 }
 
@@ -71,10 +109,16 @@ function firstOf([first]: readonly Entry[]): number | undefined {
   return first && (first.record ? first.seq : first.seq + 1)
 }
 
-/** The events that follow without a hole. */
+/** The events that follow without a hole, as far as they make a page. */
 function unbroken(entries: readonly Entry[], after: number): Entry[] {
-  const end = entries.findIndex(({ seq, record }, i) => seq !== after + 1 + i || !record)
-  return entries.slice(0, end === -1 ? entries.length : end)
+  const found: Entry[] = []
+  let chars = 0
+  for (const entry of entries) {
+    if (entry.seq !== after + 1 + found.length || !entry.record || chars >= PAGE_BYTES) break
+    found.push(entry)
+    chars += entry.record.data.length
+  }
+  return found
 }
 
 function pageOf(entries: readonly Entry[], epoch: string, topics: Topics): LogPage {

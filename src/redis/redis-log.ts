@@ -84,11 +84,11 @@ class SharedLog implements RedisLog {
   }
 
   append(record: LogRecord): Promise<string> {
-    const { event, data, topic = '' } = record
+    const { event, data, topic = '', key = '' } = record
     // Before it is sent: what cannot be encoded must not take a number.
     encodeEntry('', event, data)
-    if (!topic.isWellFormed())
-      throw new EventwireError('invalid-message', 'A topic holds half a surrogate pair, which UTF-8 cannot carry.', { event })
+    if (!topic.isWellFormed() || !key.isWellFormed())
+      throw new EventwireError('invalid-message', 'A topic or a key holds half a surrogate pair, which UTF-8 cannot carry.', { event })
     if (!this.#session) throw unavailable(`emit(${JSON.stringify(event)})`, new Error('no emitter has this log'))
     return this.#session.appender.append(record)
   }
@@ -132,8 +132,8 @@ class SharedLog implements RedisLog {
   #start(listener: LogListener): () => void {
     const { makeClient, deadline } = this.#settings
     const keys = this.#keys
-    // One waits for news, so it cannot do anything else.
-    const [blocking, link] = [new Link(makeClient), new Link(makeClient)]
+    // One waits for news, so it cannot do anything else; and what clients have missed must not keep waiting what is emitted.
+    const [blocking, link, reading] = [new Link(makeClient), new Link(makeClient), new Link(makeClient)]
     // What was appended here counts too, though it has yet to come back.
     const terms = (): Terms => this.#terms(newerOf(tail.known, appender.newest))
     const ask = (): Promise<Standing> => stand(link, keys, terms(), deadline)
@@ -149,7 +149,7 @@ class SharedLog implements RedisLog {
       (batch, timeout) => append(link, keys, batch, terms(), timeout),
       () => link.trouble,
     )
-    const session = { tail, appender, pages: new Pages(this.#ring, tail, link, keys, deadline), ask }
+    const session = { tail, appender, pages: new Pages(this.#ring, tail, reading, keys, deadline), ask }
     this.#session = session
     void tail.run()
     return () => {
@@ -161,7 +161,7 @@ class SharedLog implements RedisLog {
   }
 
   #terms(known: Known): Terms {
-    const { events, age } = this.#settings
-    return { nextEpoch: epochAfter(known.epoch, this.#suffix), known, events, age }
+    const { events, age, deadline } = this.#settings
+    return { nextEpoch: epochAfter(known.epoch, this.#suffix), known, events, age, deadline }
   }
 }

@@ -40,6 +40,8 @@ export interface Terms {
   readonly events: number
   /** How long the log outlives its last event, in ms. */
   readonly age: number
+  /** How long a batch may be sent again, in ms. */
+  readonly deadline: number
 }
 
 /**
@@ -79,7 +81,7 @@ if not epoch or forked then
   local kind = redis.call('TYPE', stream).ok
   if kind ~= 'stream' and kind ~= 'none' then return redis.error_reply('WRONGTYPE ' .. stream .. ' is a ' .. kind) end
   redis.call('DEL', stream)
-  epoch, seq = nextEpoch, 0
+  epoch, seq, mark = nextEpoch, 0, ''
   redis.call('HSET', log, 'epoch', epoch, 'seq', 0, 'mark', '')
 end
 if number == '' then
@@ -87,12 +89,17 @@ if number == '' then
   return { epoch, seq, oldest and tonumber(string.match(oldest[1], '^%d+')) or seq + 1 }
 end
 local first = seq + 1
-local marks = epoch .. origin
+local marks, before = epoch .. origin, mark or ''
 for i = 10, #ARGV, 4 do
   seq = seq + 1
   mark = marks .. (i - 10) / 4
   local id, e, d, t, k = seq .. '-0', ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  if k ~= '' and t ~= '' then
+  if i == 10 then
+    local fields = { 'w', mark, 'p', before, 'e', e, 'd', d }
+    if t ~= '' then fields[#fields + 1] = 't' fields[#fields + 1] = string.sub(t, 2) end
+    if k ~= '' then fields[#fields + 1] = 'k' fields[#fields + 1] = string.sub(k, 2) end
+    redis.call('XADD', stream, 'MAXLEN', '~', events, id, unpack(fields))
+  elseif k ~= '' and t ~= '' then
     redis.call('XADD', stream, 'MAXLEN', '~', events, id, 'w', mark, 'e', e, 'd', d, 't', string.sub(t, 2), 'k', string.sub(k, 2))
   elseif k ~= '' then
     redis.call('XADD', stream, 'MAXLEN', '~', events, id, 'w', mark, 'e', e, 'd', d, 'k', string.sub(k, 2))
@@ -111,8 +118,8 @@ end
 return { epoch, first, 0 }
 `
 
-/** How long a writer's last batch is remembered, in ms: far longer than anyone waits for a reply. */
-const REMEMBERED = '600000'
+/** How long a writer's last batch is remembered at least, in ms: far longer than anyone waits for a reply. */
+const REMEMBERED = 600_000
 
 /** Appends events, once however often it is asked to, and gives the epoch and the `seq` of the first. */
 export async function append(
@@ -170,8 +177,8 @@ export function epochOf(mark: string): string {
   return mark.slice(0, mark.indexOf('.'))
 }
 
-function bounds({ events, age }: Terms): string[] {
-  return [String(events), age === Infinity ? '' : String(Math.ceil(age)), REMEMBERED]
+function bounds({ events, age, deadline }: Terms): string[] {
+  return [String(events), age === Infinity ? '' : String(Math.ceil(age)), String(Math.max(REMEMBERED, 2 * deadline))]
 }
 
 function optional(value: string | undefined): string {

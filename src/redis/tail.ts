@@ -1,5 +1,5 @@
 import type { RingLog } from '../server/ring-log.ts'
-import { entriesRead, type Entry } from './entries.ts'
+import { charsOf, entriesOf, entriesRead, type Entry } from './entries.ts'
 import type { Keys } from './keys.ts'
 import type { Link } from './link.ts'
 import { epochOf, type Known, type Standing } from './script.ts'
@@ -13,9 +13,9 @@ const GRACE = 5_000
 /** How often it asks in any case, in ms. */
 const ASK = 5_000
 
-/** Most entries of one read, and about how many bytes they should be. */
-const COUNT = 1_000
-const READ_BYTES = 8 << 20
+/** How many entries one read asks for: at first and, as long as there is more than that, up to twice as many each time; and about how many characters they should be. */
+const COUNT = { first: 16, most: 1_000 }
+const READ_CHARS = 4 << 20
 
 /** How long to wait after a failure, in ms: first, and at most. */
 const PAUSE = { first: 50, most: 1_000 }
@@ -41,8 +41,7 @@ export class Tail {
   /** What the newest event here was written with. */
   #mark = ''
   #waiting = new Set<() => void>()
-  /** Mean size of an entry, in characters. */
-  #size = 256
+  #count = COUNT.first
 
   constructor(readonly parts: TailParts) {}
 
@@ -90,7 +89,7 @@ export class Tail {
       try {
         await this.#attune()
         pause = 0
-        await this.#follow()
+        if (!(await this.#follow())) await new Promise((resolve) => setTimeout(resolve, PAUSE.first))
       } catch (cause) {
         if (this.#closed) return
         if (pause === 0) this.parts.onFault(cause)
@@ -100,50 +99,77 @@ export class Tail {
     }
   }
 
-  /** Goes where the log stands: to the newest of it that fits in memory, when that is a log of which nothing is known here. */
+  /** Goes where the log stands, and reads what is there. */
   async #attune(): Promise<void> {
-    const { ring, ask } = this.parts
-    const standing = await ask()
-    const { epoch, head, oldest } = standing
-    if (epoch === ring.epoch) this.oldest = Math.max(this.oldest, oldest)
-    else this.#reset(epoch, Math.max(oldest - 1, head - ring.bounds.events), oldest)
-    while (!this.ready && !this.has(standing)) await this.#read([])
+    let standing = await this.#join()
+    while (!this.has(standing)) {
+      if (await this.#read([])) continue
+      const now = await this.#join()
+      // What is said to be there is not: somebody has deleted it.
+      if (now.epoch === standing.epoch && !this.has(standing)) this.#reset(standing.epoch, standing.head, standing.head + 1)
+      standing = now
+    }
     this.ready = true
     this.#look()
   }
 
-  /** Reads what comes, until it is time to ask again. */
-  async #follow(): Promise<void> {
-    const end = performance.now() + ASK
-    while (!this.#closed && performance.now() < end && (await this.#read(['BLOCK', String(BLOCK)])));
+  /** Asks where the log stands. Goes to the newest of it that fits in memory, when that is a log of which nothing is known here. */
+  async #join(): Promise<Standing> {
+    const { ring, ask } = this.parts
+    const standing = await ask()
+    const { epoch, head, oldest } = standing
+    if (epoch === ring.epoch) this.oldest = Math.max(this.oldest, oldest)
+    else this.#reset(epoch, Math.max(oldest - 1, head - (await this.#fitting())), oldest)
+    return standing
   }
 
-  /** False when there was nothing, or nothing that goes on where this node is. */
-  async #read(options: readonly string[]): Promise<boolean> {
+  /** About how many events fit in memory. */
+  async #fitting(): Promise<number> {
+    const { link, keys, ring } = this.parts
+    const { events, bytes } = ring.bounds
+    const newest = entriesOf(
+      await link.send(keys.events, ['XREVRANGE', keys.events, '+', '-', 'COUNT', String(COUNT.first)], BLOCK + GRACE),
+    )
+    return Math.min(events, Math.floor((bytes * newest.length) / Math.max(1, charsOf(newest))))
+  }
+
+  /** Reads what comes, until it is time to ask again. False when that is because of what does not go on where this node is. */
+  async #follow(): Promise<boolean> {
+    const end = performance.now() + ASK
+    while (!this.#closed && performance.now() < end) {
+      const goesOn = await this.#read(['BLOCK', String(BLOCK)])
+      if (!goesOn) return goesOn === undefined
+    }
+    return true
+  }
+
+  /** Gives undefined when there is nothing, and false for what does not go on where this node is. */
+  async #read(options: readonly string[]): Promise<boolean | undefined> {
     const { ring, link, keys } = this.parts
-    const count = Math.max(1, Math.min(COUNT, Math.floor(READ_BYTES / this.#size)))
     const after = `${ring.head}-0`
-    const reply = await link.send(keys.events, ['XREAD', 'COUNT', String(count), ...options, 'STREAMS', keys.events, after], BLOCK + GRACE)
-    const entries = entriesRead(reply)
+    const command = ['XREAD', 'COUNT', String(this.#count), ...options, 'STREAMS', keys.events, after]
+    const entries = entriesRead(await link.send(keys.events, command, BLOCK + GRACE))
     const goesOn = entries.every((entry) => this.#take(entry))
-    const chars = entries.reduce((sum, { record }) => sum + (record?.data.length ?? 0), 0)
-    if (entries.length > 0) this.#size = Math.max(64, chars / entries.length)
+    const isFull = entries.length === this.#count && 2 * charsOf(entries) <= READ_CHARS
+    this.#count = isFull ? Math.min(2 * this.#count, COUNT.most) : COUNT.first
     this.#look()
-    return goesOn && entries.length > 0
+    return entries.length === 0 ? undefined : goesOn
   }
 
   /** False for what was written in another epoch. */
-  #take({ seq, mark, record }: Entry): boolean {
+  #take({ seq, mark, previous, record }: Entry): boolean {
     const { ring } = this.parts
     if (record && epochOf(mark) !== ring.epoch) return false
+    // A server that knew less has gone on from there: to be asked about with what is known here.
+    if (seq === ring.head + 1 && this.#mark !== '' && previous !== undefined && previous !== this.#mark)
+      throw new Error(`Redis has gone on behind another event than the one that was ${ring.head} here`)
     // Redis has dropped what lies between.
     if (seq > ring.head + 1) this.#reset(ring.epoch, seq - 1, seq)
-    try {
-      if (!record) throw new Error(`entry ${seq}-0 of ${this.parts.keys.events} is no event of eventwire`)
+    if (record) {
       ring.append(record)
       this.#mark = mark
-    } catch (cause) {
-      this.parts.onFault(cause)
+    } else {
+      this.parts.onFault(new Error(`entry ${seq}-0 of ${this.parts.keys.events} is no event of eventwire`))
       this.#reset(ring.epoch, seq, seq + 1)
     }
     return true

@@ -201,11 +201,13 @@ export class StreamConnection<Context = unknown> implements SinkListener, OpenSt
   async #fetch(): Promise<void> {
     this.state = 'fetching'
     const { cursor } = this.#place
-    const page = await this.#place.fetch()
+    const page = await this.#place.fetch().catch(() => undefined)
     // It may have been held meanwhile, and have fetched that again.
     if (this.state !== 'fetching' || this.#place.cursor !== cursor) return
     this.state = 'behind'
     if (page && this.#place.current && !this.transport.full) this.#writePage(page)
+    // It is neither to be had nor known to be lost: else it would be asked for again and again.
+    if (!page && this.#place.outside && !this.#place.lost) return this.destroy()
     this.catchUp()
   }
 
