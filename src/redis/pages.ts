@@ -87,7 +87,7 @@ export class Pages {
       if (!entries.some(isStrange)) return entries
       // Either it has another log by now, or somebody else has written them.
       if ((await this.tail.parts.ask()).epoch !== epoch) return undefined
-      return entries.map((entry) => (isStrange(entry) ? { ...entry, record: undefined } : entry))
+      return entries.map((entry) => (isStrange(entry) ? { seq: entry.seq, mark: '', previous: undefined, record: undefined } : entry))
     } catch {
       // The tail has said why.
       return undefined
