@@ -41,6 +41,8 @@ export class Appender {
     readonly send: SendBatch,
     /** Why it takes so long, where that is known. */
     readonly trouble: () => unknown,
+    /** How many commands have gone out: as long as that stays the same, a batch cannot have been appended. */
+    readonly sent: () => number,
   ) {}
 
   /** Gives the id. Rejects with `log-unavailable` when that is not known by the deadline. */
@@ -88,23 +90,29 @@ export class Appender {
   }
 
   async #sendUntilDue(batch: readonly Waiting[]): Promise<void> {
-    const numbered = { writer: this.#writer, number: ++this.#number, records: batch.map(({ record }) => record) }
+    const number = ++this.#number
     const due = batch.at(-1)!.due
+    const sent = this.sent()
     for (let pause = PAUSE.first; ; pause = Math.min(2 * pause, PAUSE.most)) {
+      // What may be there is sent again as it was. Else nobody hears what has been refused by now.
+      const now = performance.now()
+      const left = this.sent() === sent ? batch.filter((waiting) => waiting.due > now) : batch
+      if (left.length === 0) return
+      const numbered = { writer: this.#writer, number, records: left.map(({ record }) => record) }
       try {
-        const appended = await this.send(numbered, Math.max(1, due - performance.now()))
+        const appended = await this.send(numbered, Math.max(1, due - now))
         this.#cause = undefined
         this.newest = knownFrom(numbered, appended)
-        for (const [i, waiting] of batch.entries()) waiting.settle({ id: formatCursor(appended.epoch, appended.first + i) })
+        for (const [i, waiting] of left.entries()) waiting.settle({ id: formatCursor(appended.epoch, appended.first + i) })
         return
       } catch (cause) {
         this.#cause = cause
-        const left = isPassing(cause) ? due - performance.now() : 0
-        if (left <= 0) {
+        const time = isPassing(cause) ? due - performance.now() : 0
+        if (time <= 0) {
           for (const waiting of batch) waiting.settle({ cause })
           return
         }
-        await new Promise((resolve) => setTimeout(resolve, Math.min(pause, left)))
+        await new Promise((resolve) => setTimeout(resolve, Math.min(pause, time)))
       }
     }
   }

@@ -21,6 +21,7 @@ const REASONS: readonly Reason[] = [
   },
   { says: /\bNOAUTH\b/, advice: 'Give the password in the url, or in the options of the client.' },
   { says: /\bWRONGPASS\b/, advice: 'Give the right password in the url, or in the options of the client.' },
+  { says: /\bDB index\b/, advice: 'Give the number of a database that there is at the end of the url.' },
   { says: /\bREADONLY\b/, advice: 'This is a replica: connect to the primary.', passing: true },
   { says: /\bNOREPLICAS\b/, advice: 'It has fewer replicas than its min-replicas-to-write asks for.', passing: true },
   { says: /\bLOADING\b/, advice: 'It reads its data set. Wait.', passing: true },

@@ -20,6 +20,8 @@ export class Link {
   #closed = false
   /** Why the last command was not carried out; or why there is no connection, where the client has said. */
   trouble: unknown
+  /** How many commands have gone out. */
+  sent = 0
 
   constructor(readonly makeClient: MakeClient) {}
 
@@ -31,6 +33,7 @@ export class Link {
     try {
       if (way.connected) await within(timeout, way.connected)
       way.connected = undefined
+      this.sent++
       const reply = await within(timeout, command(way.client, key, args))
       this.trouble = undefined
       way.answered = performance.now()
@@ -43,10 +46,7 @@ export class Link {
   /** Closes it at once. */
   close(): void {
     this.#closed = true
-    void this.#way?.then(
-      ({ client }) => destroy(client),
-      () => {},
-    )
+    void this.#way?.then(end, () => {})
   }
 
   async #connect(): Promise<Way> {
@@ -62,8 +62,9 @@ export class Link {
       })
       const connected = Promise.race([client.connect(), failed])
       connected.catch(() => {})
-      if (this.#closed) void destroy(client)
-      return { client, connected, answered: performance.now() }
+      const way = { client, connected, answered: performance.now() }
+      if (this.#closed) void end(way)
+      return way
     } catch (error) {
       this.#way = undefined
       throw error
@@ -84,10 +85,16 @@ export class Link {
     return this.trouble ?? (error === LATE ? new Error(`there was no answer for ${Math.round(timeout)} ms`) : error)
   }
 
-  #drop(found: Promise<Way>, { client }: Way): void {
+  #drop(found: Promise<Way>, way: Way): void {
     if (this.#way === found) this.#way = undefined
-    void destroy(client)
+    void end(way)
   }
+}
+
+/** Ends a client. One that is about to connect would keep its socket: it is left to do that, unless it takes long. */
+async function end({ client, connected }: Way): Promise<void> {
+  if (connected) await within(DEAD, connected).catch(() => {})
+  await destroy(client)
 }
 
 /** Whether it is Redis itself that has refused a command. */

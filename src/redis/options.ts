@@ -17,7 +17,7 @@ export interface RetentionOptions {
 export interface RedisLogOptions {
   /** Where Redis is: `redis://user:password@host:6379`, or `rediss:` for TLS. Needs the package `redis`. */
   url?: string | undefined
-  /** What `createClient`, `createCluster` or `createSentinel` of the package `redis` gives. It is only asked to `duplicate()` itself, whether it is connected or not, and never closed. */
+  /** What `createClient`, `createCluster` or, of redis 6, `createSentinel` of the package `redis` gives. It is only asked to `duplicate()` itself, whether it is connected or not, and never closed. */
   client?: AnyRedis | undefined
   /** Names the log: emitters of the same contract and key are one. 1 to 256 characters without braces. Default: `'eventwire'`. */
   key?: string | undefined
@@ -86,23 +86,23 @@ function makerOf({ url, client }: RedisLogOptions): MakeClient {
     if (typeof client.duplicate === 'function' && typeof client.sendCommand === 'function') return clientsLike(client)
     throw new EventwireError(
       'invalid-option',
-      'redisLog: client is none of the package redis. Give what createClient or createCluster returned.',
+      'redisLog: client is none of the package redis that can be duplicated. Give what createClient, createCluster or, of redis 6, createSentinel returned.',
     )
   }
   if (typeof url === 'string' && isRedis(url)) return clientsOf(url)
   // Without the url: it may hold a password.
   throw new EventwireError(
     'invalid-option',
-    'redisLog: url is none of Redis. It is like redis://user:password@host:6379, or rediss: for TLS.',
+    'redisLog: url is none of Redis. It is like redis://user:password@host:6379, or rediss: for TLS; with /1 for the database of that number, and what is special in a password as %40.',
   )
 }
 
 function isRedis(url: string): boolean {
   try {
-    const { protocol, username, password } = new URL(url)
+    const { protocol, username, password, pathname } = new URL(url)
     // A stray % in them would be found out only when it connects.
     decodeURIComponent(username + password)
-    return protocol === 'redis:' || protocol === 'rediss:'
+    return (protocol === 'redis:' || protocol === 'rediss:') && /^(\/\d*)?$/.test(pathname)
   } catch {
     return false
   }

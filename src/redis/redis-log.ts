@@ -35,7 +35,8 @@ export interface RedisLog extends Log {
  */
 export function redisLog(options: ShardedRedisLogOptions): ShardedLog
 export function redisLog(options: RedisLogOptions): RedisLog
-export function redisLog(options: RedisLogOptions | ShardedRedisLogOptions): RedisLog | ShardedLog {
+export function redisLog(options: RedisLogOptions & { shards?: number | undefined }): RedisLog | ShardedLog
+export function redisLog(options: RedisLogOptions & { shards?: number | undefined }): RedisLog | ShardedLog {
   const settings = settle(options)
   const { key, shards } = settings
   return shards === undefined ? new SharedLog(settings) : shardedRedisLog(key, shards, (own) => new SharedLog({ ...settings, key: own }))
@@ -148,6 +149,7 @@ class SharedLog implements RedisLog {
       deadline,
       (batch, timeout) => append(link, keys, batch, terms(), timeout),
       () => link.trouble,
+      () => link.sent,
     )
     const session = { tail, appender, pages: new Pages(this.#ring, tail, reading, keys, deadline), ask }
     this.#session = session

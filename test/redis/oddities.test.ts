@@ -35,6 +35,44 @@ describe('a Redis that takes connections and says nothing', () => {
   })
 })
 
+test('an emitter that is closed leaves no connection behind, however soon', async () => {
+  const redis = await startRedis()
+  for (let i = 0; i < 3; i++) {
+    const { emitter } = await serveNode(redis.url)
+    await emitter.emit('price', price(i))
+    await emitter.close()
+  }
+  const open = async (): Promise<number> =>
+    String(await redis.command('CLIENT', 'LIST'))
+      .trim()
+      .split('\n').length
+  // That which asks.
+  await expect.poll(open).toBe(1)
+})
+
+test('what was rejected before it was ever sent is not heard later, whatever waits with it', async () => {
+  const redis = await startRedis({ persistent: 'aof' })
+  const { url, emitter } = await serveNode(redis.url, { deadline: 1_000 })
+  const stream = await listen(url)
+  await emitter.emit('price', price(0))
+  await redis.stop()
+  const beat = async (): Promise<void> => {
+    const { length } = stream.text
+    await stream.until(({ text }) => text.length > length)
+  }
+  const refused = [1, 2].map(async (usd) => {
+    if (usd > 1) await beat()
+    await expect(emitter.emit('price', price(usd))).rejects.toMatchObject({ code: 'log-unavailable' })
+  })
+  for (let i = 0; i < 25; i++) await beat()
+  const waiting = emitter.emit('price', price(3))
+  await Promise.all(refused)
+  await redis.start()
+  await waiting
+  await stream.until(heard(3))
+  expect([prices(stream), stream.gaps]).toEqual([[0, 3], []])
+})
+
 test('a client that gives up to connect again is replaced by another', async () => {
   const redis = await startRedis({ persistent: 'aof' })
   const client = createClient({ url: redis.url, socket: { reconnectStrategy: (retries) => (retries > 2 ? new Error('enough') : 10) } })

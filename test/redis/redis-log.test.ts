@@ -193,6 +193,8 @@ plain.each([
   [{}, 'either a url or a client'],
   [{ url: 'http://127.0.0.1' }, 'url is none of Redis'],
   [{ url: 'redis://:secret@' }, 'url is none of Redis'],
+  [{ url: 'redis://:sec%ret@127.0.0.1' }, 'url is none of Redis'],
+  [{ url: 'redis://127.0.0.1/market' }, 'url is none of Redis'],
   [{ url: 'redis://localhost', key: 'a{b}' }, 'without braces'],
   [{ url: 'redis://localhost', key: '' }, '1 to 256 characters'],
   [{ url: 'redis://localhost', retention: { events: 0 } }, 'retention.events is 0'],
