@@ -18,7 +18,7 @@ const LATE = Symbol('late')
 export class Link {
   #way: Promise<Way> | undefined
   #closed = false
-  /** Why the last command was not carried out; or why there is no connection, where the client has said. */
+  /** Why there is no connection, where the client has said. */
   trouble: unknown
   /** How many commands have gone out. */
   sent = 0
@@ -74,7 +74,6 @@ export class Link {
   /** Gives what to throw, and lets go of a client that is of no use any more. */
   #failed(error: unknown, found: Promise<Way>, way: Way, timeout: number): unknown {
     if (isReply(error)) {
-      this.trouble = error
       way.answered = performance.now()
       // The address may be that of another server by now.
       if (/\bREADONLY\b/.test(error.message)) this.#drop(found, way)
