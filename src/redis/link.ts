@@ -12,7 +12,8 @@ interface Way {
   answered: number
 }
 
-const LATE = Symbol('late')
+/** Told apart by what it is, and never seen outside. */
+const LATE = new Error('late')
 
 /** A way to Redis: a client of its own, and another one when that is broken. How often it is tried is up to who sends. */
 export class Link {
@@ -105,7 +106,6 @@ export function isReply(error: unknown): error is Error {
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_resolve, reject) => {
-    // oxlint-disable-next-line prefer-promise-reject-errors -- it is told apart, and never leaves this file
     timer = setTimeout(() => reject(LATE), ms)
   })
   try {

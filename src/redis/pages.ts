@@ -3,7 +3,7 @@ import type { LogPage } from '../server/log.ts'
 import type { RingLog } from '../server/ring-log.ts'
 import type { Topics } from '../server/topics.ts'
 import { encodeEntry } from '../wire/encode.ts'
-import { entriesOf, type Entry } from './entries.ts'
+import { charsOf, entriesOf, type Entry } from './entries.ts'
 import type { Keys } from './keys.ts'
 import type { Link } from './link.ts'
 import { epochOf } from './script.ts'
@@ -68,8 +68,9 @@ export class Pages {
     this.#reads.set(key, read)
     const [oldest] = this.#reads.keys()
     if (this.#reads.size > KEPT) this.#reads.delete(oldest!)
-    void read.then((entries) => {
-      if (!entries?.length) this.#reads.delete(key)
+    void read.then((entries = []) => {
+      // Nor what is larger than it was taken for: all that is kept is to stay small.
+      if (entries.length === 0 || charsOf(entries) > 4 * PAGE_BYTES) this.#reads.delete(key)
     })
     return read
   }

@@ -137,7 +137,7 @@ class SharedLog implements RedisLog {
     const [blocking, link, reading] = [new Link(makeClient), new Link(makeClient), new Link(makeClient)]
     // What was appended here counts too, though it has yet to come back.
     const terms = (): Terms => this.#terms(newerOf(tail.known, appender.newest))
-    const ask = (): Promise<Standing> => stand(link, keys, terms(), deadline)
+    const ask = together(() => stand(link, keys, terms(), deadline))
     const tail = new Tail({
       ring: this.#ring,
       link: blocking,
@@ -166,4 +166,18 @@ class SharedLog implements RedisLog {
     const { events, age, deadline } = this.#settings
     return { nextEpoch: epochAfter(known.epoch, this.#suffix), known, events, age, deadline }
   }
+}
+
+/** Runs once for all who call while it runs: not the same run, for what that says may be older than they are, but the next. */
+function together<T>(run: () => Promise<T>): () => Promise<T> {
+  let current: Promise<T> | undefined
+  let next: Promise<T> | undefined
+  const begin = (): Promise<T> => {
+    next = undefined
+    const running = run().finally(() => {
+      if (current === running) current = undefined
+    })
+    return (current = running)
+  }
+  return () => (current ? (next ??= current.then(begin, begin)) : begin())
 }

@@ -176,6 +176,41 @@ test('many clients who have missed much at once do not hold up what is emitted, 
   expect((await calls(redis, 'xrange')) - reads).toBeLessThan(1_000)
 })
 
+test('a page from Redis is small, also where events were larger than they are now', async () => {
+  const redis = await startRedis()
+  const { emitter, log } = await serveNode(redis.url, { history: { events: 10 } })
+  for (let i = 0; i < 40; i++) await emitter.emit('message', 'x'.repeat(30_000))
+  for (let i = 0; i < 20; i++) await emitter.emit('message', 'x')
+  await log.sync()
+  const page = await log.fetch(0, '*')
+  expect(page!.bytes.byteLength).toBeLessThan(100_000)
+})
+
+test('a Redis that is late costs those who wait for it, and not the connection', async () => {
+  const redis = await startRedis()
+  const { emitter, reached } = await serveNode(redis.url, { deadline: 100 })
+  await reached()
+  await emitter.emit('price', price(1))
+  const connections = async (): Promise<number> =>
+    Number(/total_connections_received:(\d+)/.exec(String(await redis.command('INFO', 'stats')))![1])
+  const before = await connections()
+  redis.pause()
+  await expect(emitter.emit('price', price(2))).rejects.toMatchObject({ code: 'log-unavailable' })
+  redis.resume()
+  await expect.poll(() => emitter.emit('price', price(3)).then(Boolean, () => false), { timeout: 10_000 }).toBe(true)
+  // That which asks.
+  expect((await connections()) - before).toBe(1)
+})
+
+test('many who ask at once where the log stands cost Redis no more than a few commands', async () => {
+  const redis = await startRedis()
+  const { log, reached } = await serveNode(redis.url)
+  await reached()
+  const before = await calls(redis, 'evalsha')
+  await Promise.all(Array.from({ length: 500 }, () => log.sync()))
+  expect((await calls(redis, 'evalsha')) - before).toBeLessThan(10)
+})
+
 plain('a log of its own whose fetch fails costs a client its stream, and nobody else anything', async () => {
   const memory = memoryLog()
   for (let i = 0; i < 5; i++) memory.append({ event: 'price', data: '{}', topic: undefined })

@@ -18,6 +18,21 @@ export async function bundle(entry: string, options: BuildOptions = {}): Promise
   return outputFiles[0]!.text
 }
 
+/** Bundles a program and the sources that it imports into one text: Node alone cannot run them. */
+export async function bundleProgram(path: string): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [path],
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22',
+    // For what is CommonJS within.
+    banner: { js: `import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(process.cwd() + '/');` },
+  })
+  return outputFiles[0]!.text
+}
+
 /** A page with a script, on an origin of its own. `main` is what it shows before the script runs. Gives its address. */
 export async function servePage(script: string, main = '<main></main>'): Promise<string> {
   const page = `<!doctype html><link rel="icon" href="data:,">${main}<script type="module" src="/page.js"></script>`

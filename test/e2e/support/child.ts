@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
 import { onTestFinished } from 'vitest'
+import { bundleProgram } from '../../support/bundle.ts'
 import type { Answer, Call, Methods, ServerConfig, Told } from './server.ts'
 
 /** An event stream's server in a process of its own. */
@@ -18,24 +18,9 @@ const SCRIPT = fileURLToPath(new URL('server.ts', import.meta.url))
 
 let code: Promise<string> | undefined
 
-/** The script and the sources that it imports in one text: node alone cannot run them. */
-async function bundle(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [SCRIPT],
-    bundle: true,
-    write: false,
-    platform: 'node',
-    format: 'esm',
-    target: 'node22',
-    // For what is CommonJS within.
-    banner: { js: `import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(process.cwd() + '/');` },
-  })
-  return outputFiles[0]!.text
-}
-
 /** Starts a server; `within` is a command that runs it elsewhere. It is ended with the test. */
 export async function startServer(config: ServerConfig, within: readonly string[] = []): Promise<Child> {
-  const script = await (code ??= bundle())
+  const script = await (code ??= bundleProgram(SCRIPT))
   const [command, ...args] = [...within, process.execPath, '--expose-gc', '--input-type=module', '-', JSON.stringify(config)]
   const child = spawn(command, args, { stdio: ['pipe', 'inherit', 'inherit', 'ipc'] })
   const exited = new Promise<void>((resolve) => child.on('exit', () => resolve()))

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
 import { onTestFinished } from 'vitest'
+import { bundleProgram } from '../../support/bundle.ts'
 import type { Fault, NodeConfig, Told } from './node.ts'
 
 /** A node that can be killed and started again. */
@@ -16,20 +16,8 @@ export interface Node {
   readonly errors: readonly Fault[]
 }
 
-/** The program and the sources that it imports in one text: Node alone cannot run them. */
-export async function bundleNode(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('node.ts', import.meta.url))],
-    bundle: true,
-    write: false,
-    platform: 'node',
-    format: 'esm',
-    target: 'node22',
-    // For what is CommonJS within.
-    banner: { js: `import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(process.cwd() + '/');` },
-  })
-  return outputFiles[0]!.text
-}
+/** The program of a node. */
+export const bundleNode = (): Promise<string> => bundleProgram(fileURLToPath(new URL('node.ts', import.meta.url)))
 
 /** Makes a node that runs `program`. It is ended with the test. `onCrash` hears when it ends of its own. */
 export function createNode(program: string, config: NodeConfig, onCrash: (error: Error) => void): Node {
