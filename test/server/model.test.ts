@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, test, vi } from 'vitest'
 import { createEmitter, memoryLog, type Emitter, type EmitterOptions, type MemoryLog, type OutgoingEvent } from 'eventwire/server'
-import { createDecoder, type Gap } from 'eventwire/wire'
+import type { Gap } from 'eventwire/wire'
 import { Expectation, type Emitted } from '../support/expectation.ts'
 import { market, type Market } from '../support/market.ts'
+import { Puller, settle } from '../support/puller.ts'
 import { seeded } from '../support/random.ts'
 
 /**
@@ -23,68 +24,19 @@ interface World {
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }))
 afterEach(() => void vi.useRealTimers())
 
-/** Long enough for what was emitted to be written, and what was written to be read. */
-async function settle(): Promise<void> {
-  for (let i = 0; i < 3; i++) await new Promise(setImmediate)
-}
-
 /** A client that resumes, and knows what it may expect. */
 class Client {
-  /** The first thing that should not have been. */
-  failure: unknown
+  readonly puller: Puller
+  readonly #world: World
   readonly #expected: Expectation
-  #decoder = createDecoder({ onMessage: () => {} })
-  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
-  #reading = false
 
-  constructor(
-    readonly world: World,
-    readonly topics: '*' | string[],
-  ) {
-    this.#expected = new Expectation(world.emitted, topics)
-  }
-
-  /** Asks for what comes next, unless that is still awaited. */
-  async read(): Promise<void> {
-    if (this.#reading) return
-    this.#reading = true
-    const reader = (this.#reader ??= await this.#connect())
-    const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }))
-    this.#reading = false
-    if (reader !== this.#reader) return
-    if (done) this.#reader = undefined
-    else this.#take(value!)
-  }
-
-  leave(): void {
-    // It rejects when the stream was cut.
-    this.#reader?.cancel().catch(() => {})
-    this.#reader = undefined
-    this.#reading = false
-  }
-
-  /** Nothing of what was emitted is missing. */
-  check(): void {
-    if (this.failure) throw this.failure
-    this.#expected.complete(this.world.log)
-  }
-
-  #take(chunk: Uint8Array): void {
-    try {
-      this.#decoder.push(chunk)
-    } catch (error) {
-      this.failure ??= error
-    }
-  }
-
-  async #connect(): Promise<ReadableStreamDefaultReader<Uint8Array>> {
-    const expected = this.#expected
-    const { lastEventId } = expected
-    const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId }
-    const response = await this.world.emitter.handle(new Request('http://localhost/', { headers }), { topics: this.topics })
-    expected.connects()
-    this.#decoder = createDecoder({
-      lastEventId,
+  constructor(world: World, topics: '*' | string[]) {
+    const expected = new Expectation(world.emitted, topics)
+    this.puller = new Puller(world.emitter, topics, {
+      get lastEventId() {
+        return expected.lastEventId
+      },
+      connected: () => expected.connects(),
       onCursor: (id) => expected.checkpoint(id),
       onMessage: ({ event, data, id }) => {
         if (event === '$gap') expected.gap(JSON.parse(data) as Gap)
@@ -92,7 +44,14 @@ class Client {
         else if (event === 'price') expected.event(id, data)
       },
     })
-    return response.body!.getReader()
+    this.#world = world
+    this.#expected = expected
+  }
+
+  /** Nothing of what was emitted is missing. */
+  check(): void {
+    if (this.puller.failure) throw this.puller.failure
+    this.#expected.complete(this.#world.log)
   }
 }
 
@@ -148,16 +107,16 @@ async function live(seed: number, slowConsumer: EmitterOptions<Market>['slowCons
   for (let step = 0; step < 150; step++) {
     const choice = random()
     if (choice < 0.45) for (let i = random() * 6; i > 0; i--) emit()
-    else if (choice < 0.8) for (let i = random() * 8; i > 0; i--) void some(clients).read()
+    else if (choice < 0.8) for (let i = random() * 8; i > 0; i--) void some(clients).puller.read()
     else if (choice < 0.9) vi.advanceTimersByTime(BEAT)
-    else if (choice < 0.97) some(clients).leave()
+    else if (choice < 0.97) some(clients).puller.leave()
     else if (choice < 0.98) log.clear()
     else await settle()
     if (random() < 0.5) await new Promise(setImmediate)
   }
   // All read on, to the end.
   for (let i = 0; i < 120; i++) {
-    for (const client of clients) void client.read()
+    for (const client of clients) void client.puller.read()
     if (i % 10 === 0) vi.advanceTimersByTime(BEAT)
     await new Promise(setImmediate)
   }
@@ -165,6 +124,6 @@ async function live(seed: number, slowConsumer: EmitterOptions<Market>['slowCons
   await settle()
   for (const client of clients) client.check()
   const closed = emitter.close()
-  for (const client of clients) client.leave()
+  for (const client of clients) client.puller.leave()
   await closed
 }

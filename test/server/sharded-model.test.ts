@@ -10,8 +10,9 @@ import {
   type OutgoingEvent,
   type Topics,
 } from 'eventwire/server'
-import { createDecoder, type Gap } from 'eventwire/wire'
+import type { DecodedMessage, Gap } from 'eventwire/wire'
 import { market, type Market } from '../support/market.ts'
+import { Puller, settle, type PullerListener } from '../support/puller.ts'
 import { seeded } from '../support/random.ts'
 import { placesOf, shardsOf, SHARD_OF, sharded, type Place } from '../support/shards.ts'
 
@@ -40,16 +41,12 @@ interface World {
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }))
 afterEach(() => void vi.useRealTimers())
 
-async function settle(): Promise<void> {
-  for (let i = 0; i < 3; i++) await new Promise(setImmediate)
-}
-
-class Client {
-  failure: unknown
+class Client implements PullerListener {
+  readonly puller: Puller
   gaps = 0
   readonly #lanes: readonly number[]
   #places = new Map<number, Place>()
-  #lastEventId: string | undefined
+  lastEventId: string | undefined
   /** The shards whose next place may lie anywhere, for a gap at the beginning, or that it is new, has said so. */
   #lost = new Set<number>()
   /** Gaps in midstream, each of one shard. */
@@ -57,64 +54,36 @@ class Client {
   #begun = false
   #superseded = false
   #snapshot: readonly Place[] | undefined
-  #decoder = createDecoder({ onMessage: () => {} })
-  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
-  #reading = false
 
   constructor(
     readonly world: World,
     readonly topics: Topics,
   ) {
     this.#lanes = shardsOf(topics, world.logs.length)
-  }
-
-  async read(): Promise<void> {
-    if (this.#reading) return
-    this.#reading = true
-    const reader = (this.#reader ??= await this.#connect())
-    // It is attached when it is first read.
-    if (!this.#begun) this.#begin()
-    const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }))
-    this.#reading = false
-    if (reader !== this.#reader) return
-    if (done) this.#reader = undefined
-    else this.#take(value!)
-  }
-
-  leave(): void {
-    this.#reader?.cancel().catch(() => {})
-    this.#reader = undefined
-    this.#reading = false
+    this.puller = new Puller(world.emitter, topics, this)
   }
 
   check(): void {
-    if (this.failure) throw this.failure
+    if (this.puller.failure) throw this.puller.failure
     expect([...this.#places]).toEqual(this.#lanes.map((shard) => [shard, placeOf(this.world.logs[shard]!)]))
   }
 
-  #take(chunk: Uint8Array): void {
-    try {
-      this.#decoder.push(chunk)
-    } catch (error) {
-      this.failure ??= error
-    }
+  connected(): void {
+    this.#begun = false
   }
 
-  async #connect(): Promise<ReadableStreamDefaultReader<Uint8Array>> {
-    const lastEventId = this.#lastEventId
-    const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId }
-    const response = await this.world.emitter.handle(new Request('http://localhost/', { headers }), { topics: this.topics })
-    this.#begun = false
-    this.#decoder = createDecoder({
-      lastEventId,
-      onCursor: (id) => this.#moves(id, -1),
-      onMessage: ({ event, data, id }) => {
-        if (event === '$gap') this.#gap(JSON.parse(data) as Gap)
-        else if (event === 'message') this.#snapshot ??= JSON.parse(data) as Place[]
-        else if (event === 'halted') this.#event(id, data)
-      },
-    })
-    return response.body!.getReader()
+  reads(): void {
+    if (!this.#begun) this.#begin()
+  }
+
+  onCursor(id: string): void {
+    this.#moves(id, -1)
+  }
+
+  onMessage({ event, data, id }: DecodedMessage): void {
+    if (event === '$gap') this.#gap(JSON.parse(data) as Gap)
+    else if (event === 'message') this.#snapshot ??= JSON.parse(data) as Place[]
+    else if (event === 'halted') this.#event(id, data)
   }
 
   #begin(): void {
@@ -135,7 +104,7 @@ class Client {
     this.gaps++
     this.#snapshot = undefined
     // Said at the beginning, of what was found to be lost then.
-    if (this.#lost.size > 0 && requested === this.#lastEventId) return
+    if (this.#lost.size > 0 && requested === this.lastEventId) return
     // What is not for this client may lie between what it has heard last and what is lost.
     this.#continues(placesOf(requested))
     if (reason === 'superseded') this.#superseded = true
@@ -167,7 +136,7 @@ class Client {
     this.#lost.clear()
     this.#jumps = 0
     this.#places = new Map(places)
-    this.#lastEventId = id
+    this.lastEventId = id
   }
 
   /** Each shard goes on where it was: all but those of which a gap has told. */
@@ -177,7 +146,7 @@ class Client {
       if (this.#lost.has(shard)) return false
       return before?.epoch !== place.epoch || place.seq < before.seq || this.#missing(before, place.seq - Number(shard === own))
     })
-    expect(gone.length, `in silence, from ${this.#lastEventId} to ${JSON.stringify([...places])}`).toBeLessThanOrEqual(this.#jumps)
+    expect(gone.length, `in silence, from ${this.lastEventId} to ${JSON.stringify([...places])}`).toBeLessThanOrEqual(this.#jumps)
   }
 
   /** Whether it was to hear something behind a place up to another. */
@@ -267,27 +236,27 @@ async function live(
   for (let step = 0; step < 150; step++) {
     const choice = random()
     if (choice < 0.45) for (let i = random() * 6; i > 0; i--) emit()
-    else if (choice < 0.8) for (let i = random() * 8; i > 0; i--) void some(clients).read()
+    else if (choice < 0.8) for (let i = random() * 8; i > 0; i--) void some(clients).puller.read()
     else if (choice < 0.9) vi.advanceTimersByTime(BEAT)
-    else if (choice < 0.97) some(clients).leave()
+    else if (choice < 0.97) some(clients).puller.leave()
     else if (choice < 0.98) some(logs).clear()
     else await settle()
     if (random() < 0.5) await new Promise(setImmediate)
   }
   // All read on, to the end.
   for (let i = 0; i < 160; i++) {
-    for (const client of clients) void client.read()
+    for (const client of clients) void client.puller.read()
     if (i % 10 === 0) vi.advanceTimersByTime(BEAT)
     await new Promise(setImmediate)
   }
   vi.advanceTimersByTime(BEAT)
   await settle()
   for (const client of clients) {
-    if (client.failure) throw new Error(`seed ${seed}, topics ${JSON.stringify(client.topics)}`, { cause: client.failure })
+    if (client.puller.failure) throw new Error(`seed ${seed}, topics ${JSON.stringify(client.topics)}`, { cause: client.puller.failure })
     client.check()
   }
   const closed = emitter.close()
-  for (const client of clients) client.leave()
+  for (const client of clients) client.puller.leave()
   await closed
   expect(emitter.stats()).toMatchObject({ connections: 0, topics: {}, everyTopic: 0 })
   return clients.reduce((sum, { gaps }) => sum + gaps, 0)
