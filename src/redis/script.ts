@@ -122,13 +122,7 @@ return { epoch, first, 0 }
 const REMEMBERED = 600_000
 
 /** Appends events, once however often it is asked to, and gives the epoch and the `seq` of the first. */
-export async function append(
-  link: Link,
-  keys: Keys,
-  batch: Batch,
-  terms: Terms,
-  timeout: number,
-): Promise<{ epoch: string; first: number }> {
+export async function append(link: Link, keys: Keys, batch: Batch, terms: Terms, timeout: number): Promise<Appended> {
   const { writer, number, records } = batch
   const fields = records.flatMap(({ event, data, topic, key }) => [event, data, optional(topic), optional(key)])
   const [epoch, first] = await call(
