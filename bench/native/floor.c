@@ -26,9 +26,10 @@ static char events[1 << 20], chunk[1 << 20], *replay = NULL;
 static int replay_bytes = 0;
 
 static int append_event(char *out) {
-  static unsigned long id = 100000;
-  return sprintf(out, "data: {\"id\":%lu,\"type\":\"tick\",\"sym\":\"ACME\",\"px\":123.45,\"qty\":100,\"t\":\"~%016llu\",\"note\":\"abcdefghijklmnopqrst\"}\n\n",
-                 id++, (unsigned long long)now_us());
+  static unsigned long seq = 0;
+  seq++;
+  return sprintf(out, "id: 0123456789ab-%lu\ndata: {\"id\":%lu,\"type\":\"tick\",\"sym\":\"ACME\",\"px\":123.45,\"qty\":100,\"t\":\"~%016llu\",\"note\":\"abcdefghijklmnopqrst\"}\n\n",
+                 seq, 100000 + seq, (unsigned long long)now_us());
 }
 
 static int frame(char *out, const char *bytes, int length) {

@@ -31,9 +31,11 @@ export function createSamples(count: number): Sample[] {
   return Array.from({ length: count }, createSample)
 }
 
-/** The event as it goes over the wire, where no library writes it. */
+let seq = 0
+
+/** The event as it goes over the wire where no library writes it: byte for byte what eventwire sends, the id that a client resumes with included. */
 export function encodeSample(sample: Sample): string {
-  return `data: ${JSON.stringify(sample)}\n\n`
+  return `id: 0123456789ab-${++seq}\ndata: ${JSON.stringify(sample)}\n\n`
 }
 
 // A large note is a string of its own each time, as in life: one shared string would hide what queues weigh.
