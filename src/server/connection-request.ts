@@ -35,6 +35,8 @@ export interface OpenStream<Context = unknown> {
 export interface ConnectionRules<Context = unknown> {
   /** The longest cursor that is looked at. */
   readonly cursorBytes: number
+  /** Where a client begins that brings none. */
+  readonly start: 'head' | 'oldest'
   /** What `$ready` announces. */
   readonly announced: Pick<Ready, 'heartbeat' | 'text' | 'ends'>
   /** The reconnection time to ask for, in ms. */

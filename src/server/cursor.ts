@@ -1,4 +1,5 @@
 import type { GapReason } from '../wire/control.ts'
+import type { ConnectionRules } from './connection-request.ts'
 import type { Log } from './log.ts'
 
 /** The cursor of a place in a log, as it stands in `id:` and `Last-Event-ID`. */
@@ -16,15 +17,19 @@ export interface Start {
 }
 
 /**
- * Finds the place in `log` that a client's cursor means; no cursor, or an empty one, means the head. One that is longer
- * than `maxBytes` is malformed.
+ * Finds the place in `log` that a client's cursor means; no cursor, or an empty one, means where the rules have clients `start`. One that is
+ * longer than `cursorBytes` is malformed.
  *
  * After a gap that the log can bound, the stream goes on with the oldest event held. When the cursor makes no sense, what
  * the client has seen is unknown: it goes on at the head, because to repeat events would break the promise too.
  */
-export function locate(cursor: string | undefined, log: Log, maxBytes: number): Start {
-  if (!cursor) return { after: log.head, resumed: false }
-  const place = parseCursor(cursor, maxBytes)
+export function locate(
+  cursor: string | undefined,
+  log: Log,
+  { start, cursorBytes }: Pick<ConnectionRules, 'start' | 'cursorBytes'>,
+): Start {
+  if (!cursor) return { after: start === 'oldest' ? log.oldest - 1 : log.head, resumed: false }
+  const place = parseCursor(cursor, cursorBytes)
   if (!place) return { after: log.head, resumed: false, gap: 'malformed' }
   const { epoch, seq } = place
   const oldest = log.oldest

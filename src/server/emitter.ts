@@ -80,7 +80,7 @@ function keyFrom(latest: () => unknown, report: Report): string | undefined {
  */
 export function createEmitter<C extends Contract, Context = undefined>(contract: C, options: EmitterOptions<C, Context> = {}): Emitter<C> {
   if (!isContract(contract)) throw new EventwireError('invalid-option', 'createEmitter takes the contract that defineEvents returned.')
-  const { log, topics, policy, latest, zlib, detach } = settleEmitter(options)
+  const { log, topics, start, policy, latest, zlib, detach } = settleEmitter(options)
   const settings = settleStream(options)
   // All that may refuse an option comes before the log is taken.
   const cors = createCors(options.cors, ['GET'])
@@ -116,6 +116,7 @@ export function createEmitter<C extends Contract, Context = undefined>(contract:
 
   const rules: ConnectionRules<Context> = {
     cursorBytes: settings.cursorBytes,
+    start,
     announced,
     retry: settings.retry,
     slowConsumer: policy,

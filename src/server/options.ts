@@ -76,6 +76,11 @@ export interface EmitterOptions<C extends Contract = Contract, Context = undefin
   /** What a connection listens to when neither its request nor `connect` says. Default: `[]`, only events without a topic. */
   topics?: Topics | undefined
   /**
+   * Where a client begins that brings no cursor: at the head, for what is emitted from now on; or with the oldest event of its topics that the
+   * log holds, for history on joining. A log that no longer has all of them says nothing of what it has dropped. Not together with `snapshot`. Default: `'head'`.
+   */
+  start?: 'head' | 'oldest' | undefined
+  /**
    * The state of things for a client that is new or has missed events, as events without an id. They come before any event
    * of the log, which then goes on from where it stood when the hook was called: what happens meanwhile may be told twice,
    * and nothing is left out. When it fails the stream ends, and the client tries again. Default: none.
@@ -126,6 +131,7 @@ export interface StreamSettings {
 export interface EmitterSettings<C extends Contract> {
   readonly log: ShardedLog
   readonly topics: Topics
+  readonly start: 'head' | 'oldest'
   readonly policy: 'gap' | 'disconnect' | 'latest'
   readonly latest: ((event: EmittedEvent<C>) => string | undefined) | undefined
   readonly zlib: Zlib | undefined
@@ -158,6 +164,7 @@ const EMITTER_MEMBERS: Members<EmitterOptions> = {
   history: 'value',
   log: 'value',
   topics: 'value',
+  start: 'value',
   snapshot: 'function',
   slowConsumer: 'value',
   compression: 'value',
@@ -196,13 +203,24 @@ function perKeyOf(perKey: StreamLimits['perKey']): number {
 
 /** What only emitters have. Throws as {@link settleStream} does. */
 export function settleEmitter<C extends Contract>(
-  options: Pick<EmitterOptions<C>, 'log' | 'history' | 'topics' | 'slowConsumer' | 'compression' | 'detach'>,
+  options: Pick<EmitterOptions<C>, 'log' | 'history' | 'topics' | 'start' | 'slowConsumer' | 'compression' | 'detach'> & {
+    snapshot?: unknown
+  },
 ): EmitterSettings<C> {
   checkMembers<EmitterOptions>('createEmitter', options as EmitterOptions, EMITTER_MEMBERS)
   if (options.log && options.history) {
     throw new EventwireError('invalid-option', 'Give either log or history: a log of your own has its own bounds.')
   }
-  const { slowConsumer = 'gap', compression, detach = false } = options
+  const { start = 'head', slowConsumer = 'gap', compression, detach = false } = options
+  if (start !== 'head' && start !== 'oldest') {
+    throw new EventwireError('invalid-option', `start is ${JSON.stringify(start)}; it takes 'head' or 'oldest'.`)
+  }
+  if (start === 'oldest' && options.snapshot) {
+    throw new EventwireError(
+      'invalid-option',
+      `Give either snapshot or start: 'oldest': a new client is sent the state of things, or what led to it.`,
+    )
+  }
   if (slowConsumer !== 'gap' && slowConsumer !== 'disconnect' && typeof slowConsumer?.latest !== 'function') {
     throw new EventwireError('invalid-option', `slowConsumer takes 'gap', 'disconnect' or { latest: (event) => key }.`)
   }
@@ -214,6 +232,7 @@ export function settleEmitter<C extends Contract>(
   return {
     log: shardedLog(options.log ?? memoryLog(options.history)),
     topics: normalizeTopics(options.topics ?? []),
+    start,
     policy: typeof slowConsumer === 'object' ? 'latest' : slowConsumer,
     latest: typeof slowConsumer === 'object' ? slowConsumer.latest : undefined,
     zlib: compression && requireZlib(),

@@ -61,8 +61,8 @@ export class Place {
   }
 
   /** Goes where the cursor of a client means; or to the head, when the client is sent the state of things instead of what it has missed. */
-  begin(cursor: string | undefined, rules: Pick<ConnectionRules, 'cursorBytes' | 'announced' | 'snapshot'>): Beginning {
-    const { after, resumed, gap } = locate(cursor, this.log, rules.cursorBytes)
+  begin(cursor: string | undefined, rules: Pick<ConnectionRules, 'cursorBytes' | 'start' | 'announced' | 'snapshot'>): Beginning {
+    const { after, resumed, gap } = locate(cursor, this.log, rules)
     const withSnapshot = 'snapshot' in rules && !resumed
     this.jump(withSnapshot ? this.log.head : after)
     return {

@@ -89,6 +89,16 @@ test('of what comes from Redis, a connection is sent its own topics alone', asyn
   expect(heard(stream)).toEqual(numbers(1, 901).filter((usd) => usd % 3 !== 0 || usd === 901))
 })
 
+test('a new client hears first what Redis keeps, also what the node has no longer in memory', async () => {
+  const { url } = await startRedis()
+  const { emitter, url: node } = await startNode({ url, history: { events: 10 } }, { start: 'oldest' })
+  await Promise.all(numbers(1, 300).map((usd) => emitter.emit('price', price(usd))))
+  const stream = await listen(node)
+  await emitter.emit('price', price(301))
+  await stream.until(heardUpTo(301))
+  expect([heard(stream), stream.gaps]).toEqual([numbers(1, 301), []])
+})
+
 test('a node that starts later knows what was emitted before', async () => {
   const { url } = await startRedis()
   const one = await startNode({ url })

@@ -85,7 +85,7 @@ describe('what each shard makes of a cursor', () => {
   /** Of each of three shards: where it goes on, and the reason of the gap if there is one. */
   const starts = (given: string | undefined, maxBytes = MAX): unknown[] =>
     cursorsFor(given, shards, [0, 1, 2], maxBytes).map((it, shard) => {
-      const { after, resumed, gap } = locate(it, shards[shard]!, maxBytes)
+      const { after, resumed, gap } = locate(it, shards[shard]!, { start: 'head', cursorBytes: maxBytes })
       return resumed ? after : (gap ?? 'head')
     })
   const foreign = 'zzzzzzzzzzzz-2'
