@@ -7,7 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^eventwire$/, replacement: src('index.ts') },
-      { find: /^eventwire\/(client|otel|react|redis|server|testing|wire)$/, replacement: src('$1/index.ts') },
+      { find: /^eventwire\/(client|openapi|otel|react|redis|server|testing|wire)$/, replacement: src('$1/index.ts') },
     ],
   },
   test: {

@@ -19,12 +19,16 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   otel: ['server'],
   react: ['client', 'contract.ts', 'errors.ts'],
   redis: ['errors.ts', 'server', 'wire'],
-  testing: ['awaitable.ts', 'errors.ts', 'server', 'wire'],
+  testing: ['awaitable.ts', 'client', 'contract.ts', 'errors.ts', 'server', 'wire'],
+  openapi: ['contract.ts', 'errors.ts'],
+  cli: ['client', 'errors.ts', 'wire'],
 }
 
 const PACKAGES = ['@standard-schema/spec', 'eventsource-parser']
 /** What one part alone may import: an optional peer dependency. */
 const PEERS: Readonly<Record<string, string>> = { react: 'react', redis: 'redis' }
+/** Parts that run on node alone, and may import what it brings. */
+const NODE_PARTS = ['cli']
 const MAX_LINES = 250
 
 test('the source keeps to its layers and its style', () => {
@@ -65,6 +69,8 @@ test.each([
   ['server/node.ts', `import { createServer } from 'http'`, 'server/node.ts imports http'],
   ['server/node.ts', `/// <reference types="node" />`, 'server/node.ts references node'],
   ['server/node.ts', `/// <reference path="../client/a.ts" />`, 'server/node.ts references ../client/a.ts'],
+  ['cli/a.ts', `import { createServer } from 'http'`, 'cli/a.ts imports http'],
+  ['cli/a.ts', `import { createEmitter } from '../server/emitter.ts'`, 'cli/a.ts imports server/emitter.ts'],
   ['contract.ts', `import * as z from 'zod'`, 'contract.ts imports zod'],
   ['client/a.ts', `import { useMemo } from 'react'`, 'client/a.ts imports react'],
   ['react/a.ts', `import { createPortal } from 'react-dom'`, 'react/a.ts imports react-dom'],
@@ -105,6 +111,7 @@ test('what is allowed, and what only looks like an import, is let through', () =
   expect(violations('client/subscriber.ts', source)).toEqual([])
   expect(violations('client/index.ts', `export { createSubscriber } from './subscriber.ts'`)).toEqual([])
   expect(violations('react/a.ts', `import { useMemo } from 'react'`)).toEqual([])
+  expect(violations('cli/a.ts', `import { parseArgs } from 'node:util'`)).toEqual([])
   expect(violations('wire/a.ts', '// line\n'.repeat(MAX_LINES))).toEqual([])
 })
 
@@ -128,6 +135,7 @@ function violations(path: string, source: string): string[] {
 
 function importFault(path: string, allowed: readonly string[], specifier: string | undefined): string | undefined {
   if (specifier === undefined) return 'imports what only its run can tell'
+  if (specifier.startsWith('node:') && NODE_PARTS.includes(allowed[0]!)) return undefined
   if (!specifier.startsWith('.'))
     return PACKAGES.includes(specifier) || PEERS[allowed[0]!] === specifier ? undefined : `imports ${specifier}`
   const target = posix.join(posix.dirname(path), specifier)

@@ -1,1 +1,5 @@
+export { installClock, type Clock, type ClockOptions } from './clock.ts'
 export { testLog, type RegisterTest, type TestLogOptions } from './log.ts'
+export type { CutOptions, Endpoint, Network } from './network.ts'
+export { record, type Recording } from './record.ts'
+export { createTestServer, type TestEmitterServer, type TestServer, type TestSubscriberOptions } from './server.ts'

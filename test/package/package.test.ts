@@ -22,7 +22,8 @@ const ENTRIES = {
   'eventwire/react': ['useEvent', 'useLatest', 'useStatus', 'useSubscriber'],
   'eventwire/redis': ['redisLog'],
   'eventwire/server': ['createEmitter', 'memoryLog', 'publishHandler', 'streamEvents'],
-  'eventwire/testing': ['testLog'],
+  'eventwire/openapi': ['asyncapi', 'openapi'],
+  'eventwire/testing': ['createTestServer', 'installClock', 'record', 'testLog'],
   'eventwire/wire': ['createDecoder', 'encode'],
 }
 
