@@ -53,8 +53,8 @@ function start(port: string): void {
 The stream:  curl -N ${url}/events
 A message:   curl --json '{ "message": "hello" }' ${url}/send-event
 To stop:     Ctrl-C`)
-    process.once('SIGINT', stop)
-    process.once('SIGTERM', stop)
+    // Not once: npm passes on the Ctrl-C that the terminal has sent to all.
+    for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stop)
     void publish()
   })
 }

@@ -1,16 +1,16 @@
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { missingChromium, openPage } from '../support/chromium.ts'
-import { readyDemo, startDemo } from '../support/demo.ts'
+import { readyDemo, startDemo } from '../examples/support.ts'
 import { listen } from '../support/listen.ts'
 import { serve } from '../support/serve.ts'
 
 const post = (url: string, body: BodyInit, headers: Record<string, string> = { 'content-type': 'application/json' }): Promise<Response> =>
-  fetch(`${url}send-event`, { method: 'POST', body, headers })
+  fetch(`${url}/send-event`, { method: 'POST', body, headers })
 
 test('streams real numbers of the machine, with ids, and what is posted to it, to everyone', async () => {
   const { url } = await readyDemo()
-  const streams = [await listen(`${url}events`), await listen(`${url}events`)]
+  const streams = [await listen(`${url}/events`), await listen(`${url}/events`)]
   const posted = await post(url, JSON.stringify({ message: 'hello ü\nworld' }))
   expect(posted.status).toBe(202)
   for (const stream of streams) {
@@ -46,11 +46,11 @@ test('refuses what is no message, says why, and lives on', async () => {
           () => new Response(null, { status: 413, headers: { 'content-type': 'application/problem+json' } }),
         ),
     ],
-    [405, () => fetch(`${url}send-event`)],
-    [405, () => fetch(`${url}send-event`, { method: 'DELETE', headers: json })],
-    [404, () => fetch(`${url}nowhere`)],
-    [404, () => fetch(`${url}__proto__`)],
-    [404, () => fetch(`${url}constructor`)],
+    [405, () => fetch(`${url}/send-event`)],
+    [405, () => fetch(`${url}/send-event`, { method: 'DELETE', headers: json })],
+    [404, () => fetch(`${url}/nowhere`)],
+    [404, () => fetch(`${url}/__proto__`)],
+    [404, () => fetch(`${url}/constructor`)],
   ]
   for (const [status, send] of cases) {
     const response = await send()
@@ -62,17 +62,17 @@ test('refuses what is no message, says why, and lives on', async () => {
 
 test('says so when its port is taken, or is none', async () => {
   const { port } = await serve(() => {})
-  const taken = startDemo(port)
+  const taken = await startDemo({ port })
   expect(await taken.exited).toBe(1)
   expect(taken.output()).toMatch(new RegExp(`^[^\\n]*${port}[^\\n]*\\n$`))
-  const bad = startDemo('eighty')
+  const bad = await startDemo({ port: 'eighty' })
   expect(await bad.exited).toBe(1)
   expect(bad.output()).toContain('eighty')
 })
 
 test('stops at once when it is interrupted, with streams open', async () => {
   const demo = await readyDemo()
-  const stream = await listen(`${demo.url}events`)
+  const stream = await listen(`${demo.url}/events`)
   await stream.until(({ cursor }) => cursor !== '')
   demo.interrupt()
   expect(await demo.exited).toBe(0)
@@ -124,9 +124,9 @@ test.skipIf(missingChromium)('the page hears of a gap when the log restarts, and
 
   await page.click('[data-test=cut]')
   await state(page, 'connecting')
-  const witness = await listen(`${url}events`)
+  const witness = await listen(`${url}/events`)
   await witness.until(({ events }) => events.length >= 3)
-  await fetch(`${url}restart-log`, { method: 'POST' })
+  await fetch(`${url}/restart-log`, { method: 'POST' })
   await state(page, 'open')
   await reach(page, 'gaps', 2)
   await reach(page, 'lost', 2)

@@ -1,0 +1,3 @@
+import { defineEvents, text } from 'eventwire'
+
+export const events = defineEvents({ message: text() })

@@ -1,0 +1,74 @@
+import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { listen } from '../support/listen.ts'
+import { dial, head } from '../support/raw.ts'
+import { serve } from '../support/serve.ts'
+import { readyExample, startExample } from './support.ts'
+
+const STREAMS = { workers: '/hello', 'crypto-price': '/prices', 'send-event': '/events', broker: '/events' }
+
+test.each(Object.entries(STREAMS))('%s says where it is, and ends in order at Ctrl-C with a stream open', async (name, path) => {
+  const example = await readyExample(name)
+  expect(example.output()).toContain(`The page:   ${example.url}\nIn a shell: curl -N ${example.url}${path}\n`)
+  const stream = await dial(example.port)
+  stream.write(head(`GET ${path}`, 'host: x'))
+  await stream.until('$ready')
+  example.interrupt()
+  // The last chunk: it was ended, not cut.
+  expect(await stream.closed).toMatch(/\r\n0\r\n\r\n$/)
+  expect(await example.exited).toBe(0)
+  expect(example.output()).not.toMatch(/error/i)
+})
+
+test('a second Ctrl-C, and a client in the midst of a request, change nothing about that', async () => {
+  const example = await readyExample('broker')
+  const stream = await listen(`${example.url}/events`)
+  await stream.until(({ messages }) => messages.length > 0)
+  const half = await dial(example.port)
+  half.write('GET / HTTP/1.1\r\nhost:')
+  example.interrupt()
+  await stream.ended
+  // npm passes on the one that the terminal has sent to all already.
+  example.interrupt()
+  expect(await example.exited).toBe(0)
+})
+
+test.each(Object.keys(STREAMS))('%s says that its port is taken, and which to try', async (name) => {
+  const { port } = await serve(() => {})
+  const example = await startExample(name, { port })
+  expect(await example.exited).toBe(1)
+  expect(example.output()).toBe(`Port ${port} is taken. Choose another: PORT=${port + 1} npm run example ${name}\n`)
+})
+
+test('a port that is none is named', async () => {
+  for (const port of ['eighty', '70000']) {
+    const example = await startExample('broker', { port })
+    expect(await example.exited).toBe(1)
+    expect(example.output()).toBe(`PORT is "${port}"; give a number from 0 to 65535.\n`)
+  }
+})
+
+test.each([undefined, 'nonesuch', '__proto__', '../demo'])('lists every example that there is when it is asked for %s', async (name) => {
+  const folder = fileURLToPath(new URL('../../examples/', import.meta.url))
+  const others = new Set(['demo', 'shared'])
+  const names = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory() && !others.has(entry.name))
+  const { exited, output } = await startExample(name)
+  expect(await exited).toBe(1)
+  if (name) expect(output()).toContain(`There is no example ${JSON.stringify(name)}.`)
+  const listed = Array.from(output().matchAll(/^ {2}(\S+) +\S/gm), ([, listedName]) => listedName)
+  expect(new Set(listed)).toEqual(new Set(names.map((entry) => entry.name)))
+})
+
+test('serves the page and what belongs to it, and nothing else', async () => {
+  const { url } = await readyExample('workers')
+  const types = { '/': 'text/html', '/page.js': 'text/javascript', '/style.css': 'text/css', '/favicon.ico': 'image/svg+xml' }
+  for (const [path, type] of Object.entries(types)) {
+    const response = await fetch(url + path)
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, `${type}; charset=utf-8`])
+    expect(await response.text()).not.toBe('')
+  }
+  for (const path of ['/server.ts', '/__proto__', '/constructor', '//', '/%']) expect((await fetch(url + path)).status).toBe(404)
+  const posted = await fetch(`${url}/`, { method: 'POST' })
+  expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+})
