@@ -22,11 +22,13 @@ export interface AsyncApiDocument extends AsyncApiBase {
   components: AsyncApiComponents
 }
 
+/** What a document has for others to point at; `schemas` holds those of the events. */
 export interface AsyncApiComponents {
   schemas: Record<string, JsonSchema>
   [kind: string]: unknown
 }
 
+/** A path, and the messages that go over it. */
 export interface AsyncApiChannel {
   address: string
   description?: string
@@ -35,6 +37,7 @@ export interface AsyncApiChannel {
   [member: string]: unknown
 }
 
+/** An event, or what is published. */
 export interface AsyncApiMessage {
   /** The name of the event on the wire. */
   name?: string
@@ -48,6 +51,7 @@ export interface AsyncApiMessage {
   [member: string]: unknown
 }
 
+/** What the server does with a channel. */
 export interface AsyncApiOperation {
   /** `send`: the server sends it, and clients hear it. `receive`: the other way round. */
   action: 'send' | 'receive'

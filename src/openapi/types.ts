@@ -33,17 +33,20 @@ export interface OpenApiDocument extends OpenApiBase {
   components: OpenApiComponents
 }
 
+/** What a document has for others to point at; `schemas` holds those of the events. */
 export interface OpenApiComponents {
   schemas: Record<string, JsonSchema>
   [kind: string]: unknown
 }
 
+/** What one path answers, by method. */
 export interface OpenApiPathItem {
   get?: OpenApiOperation
   post?: OpenApiOperation
   [member: string]: unknown
 }
 
+/** What one method of a path does. */
 export interface OpenApiOperation {
   operationId?: string
   summary?: string
@@ -56,6 +59,7 @@ export interface OpenApiOperation {
   [member: string]: unknown
 }
 
+/** A parameter of a request. */
 export interface OpenApiParameter {
   name: string
   in: 'path' | 'query' | 'header' | 'cookie'
@@ -65,18 +69,21 @@ export interface OpenApiParameter {
   [member: string]: unknown
 }
 
+/** The body of a request, by media type. */
 export interface OpenApiRequestBody {
   description?: string
   required?: boolean
   content: Record<string, OpenApiMediaType>
 }
 
+/** A response, by media type. */
 export interface OpenApiResponse {
   description: string
   headers?: Record<string, { description?: string; schema?: JsonSchema }>
   content?: Record<string, OpenApiMediaType>
 }
 
+/** What a body of one media type is like. */
 export interface OpenApiMediaType {
   /** The schema of the whole content. */
   schema?: JsonSchema

@@ -9,7 +9,14 @@ export type { Handlers } from './handlers.ts'
 export type { EmitterStats } from './stats.ts'
 export { publishHandler, type Publication, type PublishGiven, type PublishOptions } from './publish-handler.ts'
 export type { CloseOptions } from './shutdown.ts'
-export { streamEvents, type EventStreams, type StreamedEvent, type StreamEventsOptions, type StreamRequest } from './stream.ts'
+export {
+  streamEvents,
+  type EventStreams,
+  type StreamedEvent,
+  type StreamEventsOptions,
+  type StreamGenerator,
+  type StreamRequest,
+} from './stream.ts'
 export type { Source } from './pump.ts'
 export { memoryLog, type HistoryOptions, type MemoryLog } from './memory-log.ts'
 export type { Log, LogListener, LogPage, LogRange, LogRecord } from './log.ts'

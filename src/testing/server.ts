@@ -51,7 +51,7 @@ interface Client<C extends Contract> {
  * Makes a server in memory. Whoever subscribes to it runs the real code, from the emitter and its log over the bytes of the wire to the handlers; only the
  * network is left out.
  *
- * @param second Options of `createEmitter`; or an endpoint of your own, which answers a web `Request`, to be tested itself.
+ * @param options Options of `createEmitter`. In their place, an endpoint of your own, which answers a web `Request`, is tested itself.
  * @throws EventwireError `invalid-option`, which names the option.
  */
 export function createTestServer<C extends Contract, Context = undefined>(

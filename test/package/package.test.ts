@@ -18,11 +18,11 @@ const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
 const ENTRIES = {
   eventwire: ['EventwireError', 'defineEvents', 'text'],
   'eventwire/client': ['createSubscriber', 'latestOf', 'localCursor', 'onDemand', 'sessionCursor', 'statusOf', 'tabs'],
+  'eventwire/openapi': ['asyncapi', 'openapi'],
   'eventwire/otel': ['observeEmitter'],
   'eventwire/react': ['useEvent', 'useLatest', 'useStatus', 'useSubscriber'],
   'eventwire/redis': ['redisLog'],
   'eventwire/server': ['createEmitter', 'memoryLog', 'publishHandler', 'streamEvents'],
-  'eventwire/openapi': ['asyncapi', 'openapi'],
   'eventwire/testing': ['createTestServer', 'installClock', 'record', 'testLog'],
   'eventwire/wire': ['createDecoder', 'encode'],
 }
@@ -105,6 +105,15 @@ describe('the entries', () => {
     await write(app, { 'inside.cjs': script })
     expect(await run(app, 'inside.cjs')).toBe(`${manifest.version}\nERR_PACKAGE_PATH_NOT_EXPORTED\n`)
   })
+})
+
+test('the command line runs from where npm links it', async () => {
+  await write(app, {
+    'version.mjs': `
+      import { execFileSync } from 'node:child_process'
+      process.stdout.write(execFileSync('node_modules/.bin/eventwire', ['--version'], { cwd: ${JSON.stringify(page)}, encoding: 'utf8' }))`,
+  })
+  expect(await run(app, 'version.mjs')).toBe(`${manifest.version}\n`)
 })
 
 describe('the ESM and the CJS copy', () => {

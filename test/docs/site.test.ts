@@ -1,0 +1,79 @@
+import { execFile } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { join, posix } from 'node:path'
+import { promisify } from 'node:util'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { missingChromium, openPage } from '../support/chromium.ts'
+import { read, ROOT } from '../support/docs.ts'
+import { serveSite, SITE } from './site.ts'
+
+/** The pages of the site as they were built, by path. */
+const html = new Map<string, string>()
+
+/** Paths of all files in a folder of the project that end so. */
+function filesIn(folder: string, ending: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith(ending))
+}
+
+beforeAll(async () => {
+  await promisify(execFile)(process.execPath, [join(ROOT, 'docs/build.ts')], { cwd: ROOT })
+  for (const path of filesIn('docs/.vitepress/dist', '.html')) html.set(path, read(`docs/.vitepress/dist/${path}`))
+}, 240_000)
+
+/** Where the links of a page lead. */
+function linksOf(page: string): { readonly path: string; readonly anchor: string | undefined }[] {
+  const hrefs = [...html.get(page)!.matchAll(/<a [^>]*?href="(?!https?:|mailto:)([^"]*)"/g)].map(([, href = '']) => href)
+  return hrefs.map((href) => {
+    const [path = '', anchor] = href.split('#')
+    const target =
+      path === ''
+        ? page
+        : posix.join('/', posix.dirname(page), path.startsWith('/') ? posix.relative(`/${posix.dirname(page)}`, path) : path)
+    const file = target.endsWith('/') || path.endsWith('/') ? posix.join(target, 'index.html') : target
+    return { path: file.replace(/^\//, ''), anchor: anchor === '' ? undefined : anchor }
+  })
+}
+
+describe('the site of the documentation', () => {
+  test('has every page of docs, and shows it in its menu', () => {
+    const menu = new Set(linksOf('index.html').map(({ path }) => path))
+    const pages = filesIn('docs', '.md').map((page) => page.replace(/\.md$/, '.html'))
+    expect(pages.filter((page) => !html.has(page))).toEqual([])
+    expect(pages.filter((page) => !menu.has(page))).toEqual([])
+  })
+
+  test('describes each entry of the package', () => {
+    const { exports } = JSON.parse(read('package.json')) as { exports: Record<string, unknown> }
+    const entries = Object.keys(exports).filter((path) => !path.endsWith('.json'))
+    const pages = entries.map((path) => posix.join('api/eventwire', path) + '.html')
+    expect(pages.filter((page) => !html.has(page))).toEqual([])
+    expect(html.get('api/eventwire/server.html')).toContain('id="createemitter"')
+  })
+
+  test('has no link that leads nowhere, nor to a heading that is not there', () => {
+    const dead = [...html.keys()].flatMap((page) =>
+      linksOf(page)
+        .filter(
+          ({ path, anchor }) =>
+            !existsSync(join(SITE, path)) || (anchor !== undefined && !html.get(path)?.includes(`id="${decodeURIComponent(anchor)}"`)),
+        )
+        .map(({ path, anchor = '' }) => `${page}: ${path}#${anchor}`),
+    )
+    expect([...new Set(dead)]).toEqual([])
+  })
+
+  test.skipIf(missingChromium)('needs nothing from elsewhere, and is searched in the browser', async () => {
+    const origin = await serveSite()
+    const faults: string[] = []
+    const page = await openPage('about:blank', faults)
+    const foreign: string[] = []
+    page.on('request', (request) => {
+      if (!request.url().startsWith(origin) && !request.url().startsWith('data:')) foreign.push(request.url())
+    })
+    await page.goto(origin)
+    await page.keyboard.press('Control+k')
+    await page.getByPlaceholder('Search').fill('superseded')
+    await page.locator('.results .result').first().waitFor()
+    expect({ foreign, faults }).toEqual({ foreign: [], faults: [] })
+  })
+})
