@@ -1,3 +1,5 @@
+import { http } from './builtin.ts'
+import { directHandle, isBare, writeDirectly, type Giver, type Socket } from './direct.ts'
 import type { NodeResponse } from './node.ts'
 import type { Sink } from './sink.ts'
 
@@ -5,16 +7,6 @@ import type { Sink } from './sink.ts'
 const LARGE_BYTES = 16 << 10
 
 const CRLF = new TextEncoder().encode('\r\n')
-
-/** What is used of the socket of a response. */
-interface Socket {
-  readonly writableLength: number
-  write(bytes: Uint8Array): boolean
-  cork(): void
-  uncork(): void
-  once(event: 'drain', listener: () => void): unknown
-  off(event: 'drain', listener: () => void): unknown
-}
 
 /** What a body in chunks belongs to: a response, or what stands for it once node:http has let go of its socket. */
 export interface Carrier {
@@ -58,34 +50,31 @@ function isUnchanged({ write }: { readonly write: unknown }): boolean {
   return write === http?.OutgoingMessage.prototype.write
 }
 
-/** node:http, where it is node's own: Bun, Deno and Workers only act as if there were sockets. Its type is left to be inferred, for to name it would be to import it. */
-const http = nodeHttp()
-
-function nodeHttp() {
-  const { process } = globalThis
-  const { uv, bun, deno } = process?.versions ?? {}
-  return uv === undefined || bun !== undefined || deno !== undefined ? undefined : process.getBuiltinModule?.('node:http')
-}
-
 /**
  * Writes the body of an HTTP/1.1 response straight to its socket: chunks (RFC 9112 7.1) that are framed once for all connections that
  * are sent the same bytes, where `response.write` frames them for each.
  */
-export class ChunkedSink implements Sink {
+export class ChunkedSink implements Sink, Giver {
   readonly #carrier: Carrier
   readonly #socket: Socket
   readonly #highWaterMark: number
   readonly #onDrain: () => void
+  readonly #bare: boolean
+  /** What was given to the handle, and the system has yet to take, in bytes. */
+  #given = 0
+  /** It is full because of that alone. */
+  #awaited = false
 
   constructor(carrier: Carrier, highWaterMark: number, onDrain: () => void) {
     this.#carrier = carrier
     this.#socket = carrier.socket
     this.#highWaterMark = highWaterMark
     this.#onDrain = onDrain
+    this.#bare = isBare(carrier.socket)
   }
 
   get buffered(): number {
-    return this.#socket.writableLength
+    return this.#socket.writableLength + this.#given
   }
 
   write(bytes: Uint8Array): boolean {
@@ -94,9 +83,10 @@ export class ChunkedSink implements Sink {
     // By now somebody stands between.
     if (!isUnchanged(this.#carrier)) return this.#pass(bytes)
     const socket = this.#socket
-    const taken = bytes.byteLength < LARGE_BYTES ? socket.write(frame(bytes)) : this.#writeLarge(bytes)
-    if (taken || socket.writableLength < this.#highWaterMark) return true
-    socket.once('drain', this.#onDrain)
+    const taken = bytes.byteLength < LARGE_BYTES ? this.#writeSmall(frame(bytes)) : this.#writeLarge(bytes)
+    if (taken || this.buffered < this.#highWaterMark) return true
+    if (socket.writableNeedDrain) socket.once('drain', this.#onDrain)
+    else this.#awaited = true
     return false
   }
 
@@ -121,6 +111,16 @@ export class ChunkedSink implements Sink {
   /** Lets go of the socket, which may serve other responses now. */
   release(): void {
     this.#socket.off('drain', this.#onDrain)
+    this.#awaited = false
+  }
+
+  left(status: number): void {
+    this.#given = 0
+    if (status < 0) this.#socket.destroy()
+    else if (this.#awaited) {
+      this.#awaited = false
+      this.#onDrain()
+    }
   }
 
   #pass(bytes: Uint8Array): boolean {
@@ -128,6 +128,15 @@ export class ChunkedSink implements Sink {
     if (carrier.write(bytes) || carrier.writableLength < this.#highWaterMark) return true
     carrier.once('drain', this.#onDrain)
     return false
+  }
+
+  #writeSmall(chunk: Uint8Array): boolean {
+    const socket = this.#socket
+    // What waits for the system is in its order there; what follows it may as well wait in the socket.
+    const handle = this.#bare && this.#given === 0 ? directHandle(socket) : undefined
+    if (!handle) return socket.write(chunk)
+    this.#given = writeDirectly(socket, handle, chunk, this)
+    return this.#given === 0 && !socket.writableNeedDrain
   }
 
   #writeLarge(bytes: Uint8Array): boolean {
