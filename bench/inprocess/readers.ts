@@ -2,6 +2,7 @@ import { createParser } from 'eventsource-parser'
 import { EventSourceParserStream } from 'eventsource-parser/stream'
 import { createSubscriber } from '../../dist/client.js'
 import { market, type MarketEvent } from './events.ts'
+import { READY } from './stream.ts'
 
 /** A fetch that a reader reads from. */
 export type Fetch = () => Promise<Response>
@@ -22,7 +23,7 @@ export const plain: Reader = {
     let over = false
     const parser = createParser({
       onEvent({ event, data }) {
-        over = handle(accept(event, data))
+        if (event !== READY) over = handle(accept(event, data))
       },
     })
     while (!over) {
@@ -51,7 +52,7 @@ export const parserStream: Reader = {
   name: 'EventSourceParserStream',
   async read(fetch, _event, handle) {
     const events = (await fetch()).body!.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())
-    for await (const { event, data } of events) if (handle(accept(event, data))) break
+    for await (const { event, data } of events) if (event !== READY && handle(accept(event, data))) break
   },
 }
 

@@ -22,11 +22,19 @@ export function prepare({ event, data }: Load, events: number, cut: Cut): Prepar
   return { events, chunks }
 }
 
+/** What a server of eventwire says first: no event, and nobody else has a use for it. */
+export const READY = '$ready'
+
+const ready = utf8.encode(
+  `event: ${READY}\ndata: {"epoch":"k3v9x0q2m7ab","resumed":false,"replayed":0,"heartbeat":15000,"text":[],"ends":[]}\n\n`,
+)
+
 /** A fetch whose response is this stream. It stays open at its end, as event streams do. */
 export function fetchOf({ chunks }: Prepared): () => Promise<Response> {
   return () => {
     let next = 0
     const body = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(ready),
       pull(controller) {
         const chunk = chunks[next++]
         if (chunk) controller.enqueue(chunk)

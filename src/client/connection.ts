@@ -42,7 +42,7 @@ export interface Attempt {
   sent: boolean
   /** When the stream opened; 0 when it did not. */
   opened: number
-  /** When its last bytes came. */
+  /** When its last bytes came, as long as it has brought no event. */
   heard: number
   /** How often a sign of life was announced, in ms. */
   heartbeat: number
@@ -147,21 +147,27 @@ async function read(
     },
   })
 
-  attempt.opened = watchdog.fed()
+  attempt.opened = performance.now()
   watchdog.arm(idleTimeout ?? Infinity)
   onStatus({ state: 'open' })
   for (let reads = 1; !outcome; reads++) {
     const room = sink.room()
-    if (room) await room
+    if (room) {
+      watchdog.idle()
+      await room
+    }
     const since = watchdog.waiting()
     const { done, value } = await body.read()
     if (done) return { kind: 'retry', error: interrupted(url, said) }
-    attempt.heard = watchdog.fed()
-    longest = Math.max(longest, attempt.heard - since)
+    // Only while somebody wants to know: to ask for the time costs a good part of what a short event does.
+    if (!idleTimeout || !attempt.healthy) {
+      attempt.heard = performance.now()
+      longest = Math.max(longest, attempt.heard - since)
+    }
     decoder.push(value)
     // A false alarm must cost nothing: without a cursor, what comes meanwhile would be lost; and a POST may think for long.
-    const harmless = init.method === 'GET' && position.received !== ''
-    if (idleTimeout === undefined && harmless && reads >= OBSERVED) watchdog.arm(3 * longest)
+    const harmless = init.method === 'GET' && position.received
+    if (!idleTimeout && harmless && reads >= OBSERVED) watchdog.arm(3 * longest)
   }
   return outcome
 }
@@ -182,7 +188,8 @@ function whenAborted(signal: AbortSignal, then: () => void): void {
 
 function failure(thrown: unknown, url: string): Outcome {
   if (thrown instanceof EventwireError) return { kind: thrown.code === 'invalid-option' ? 'fatal' : 'retry', error: thrown }
-  // Node says only "fetch failed", and the reason in its cause.
-  const reason = messageOf((thrown as { cause?: unknown } | undefined)?.cause ?? thrown)
+  // Node says only "fetch failed", and the reason in its cause; where it has tried several addresses, in the errors of that.
+  const cause = (thrown as { cause?: unknown } | undefined)?.cause ?? thrown
+  const reason = messageOf(cause) || messageOf((cause as Partial<AggregateError>).errors?.[0])
   return { kind: 'retry', error: new EventwireError('network', `The stream from ${url} failed: ${reason}`, { cause: thrown }) }
 }

@@ -4,10 +4,10 @@ import { MAX_DELAY } from '../wire/decode.ts'
 export interface Watchdog {
   /** From now on, silence of more than `limit` ms is a fault; Infinity: never. */
   arm(limit: number): void
-  /** The wait for the next bytes begins, now: gives the time. Time in which nobody reads does not count. */
+  /** The wait for the next bytes begins, now: gives the time. */
   waiting(): number
-  /** Bytes have arrived, now: gives the time. */
-  fed(): number
+  /** Nobody reads until then: that time does not count. */
+  idle(): void
   stop(): void
 }
 
@@ -42,10 +42,7 @@ export function createWatchdog(onSilence: (limit: number, slept: boolean) => voi
       if (next !== limit) check((limit = next))
     },
     waiting: () => (since = performance.now()),
-    fed() {
-      since = undefined
-      return performance.now()
-    },
+    idle: () => void (since = undefined),
     stop,
   }
 }

@@ -31,6 +31,8 @@ export class RingLog implements MemoryLog {
   #listener: LogListener | undefined
 
   head = 0
+  /** `seq` of the oldest event held, as far as was looked. */
+  #oldest = 1
 
   constructor(
     readonly bounds: RingBounds,
@@ -112,6 +114,7 @@ export class RingLog implements MemoryLog {
     this.#listener?.beforeReset()
     this.epoch = epoch
     this.head = head
+    this.#oldest = head + 1
     this.#arena = new Arena()
     this.#index = new TopicIndex()
     this.#topics = new Ring()
@@ -141,15 +144,11 @@ export class RingLog implements MemoryLog {
     return join(runs)
   }
 
-  get #oldest(): number {
-    return this.head - this.#arena.length + 1
-  }
-
   #evict(): void {
     const handed = this.#listener?.handed ?? Infinity
     const deadline = this.bounds.age === Infinity ? -Infinity : performance.now() - this.bounds.age
     while (this.#arena.length > 0 && this.#oldest <= handed && this.#exceeds(deadline)) {
-      this.#latest.delete(this.#oldest)
+      this.#latest.delete(this.#oldest++)
       this.#arena.shift()
       this.#times.shift()
       this.#index.shift(this.#topics.shift()!)

@@ -44,15 +44,15 @@ export function encode({ event, data, id, retry, comment }: Message): string {
   return block + '\n'
 }
 
-/** The name that {@link encodeEntry} has checked last: most often it is the next one's too. */
-let checked = 'message'
+/** The name of the latest entry, and what stands before the data under it: most often that is the next one's too. */
+let latest = { event: 'message', head: '\ndata: ' }
 
-/** The block of an event whose id is of our own making, and so fit for the wire. The rest is checked as {@link encode} does. */
+/** What {@link encode} gives for an event whose id is of our own making, and so fit for the wire. Made for many of one name and one line. */
 export function encodeEntry(id: string, event: string, data: string): string {
-  if (event !== checked) encode({ event, data: '' })
-  checked = event
-  const name = event === 'message' ? '' : `event: ${event}\n`
-  return `id: ${id}\n${name}${lines('data', wellFormed('data', data))}\n`
+  if (event === latest.event && data !== '' && !UNSAFE.test(data)) return `id: ${id}${latest.head}${wellFormed('data', data)}\n\n`
+  const block = encode({ id, event, data })
+  latest = { event, head: event === 'message' ? '\ndata: ' : `\nevent: ${event}\ndata: ` }
+  return block
 }
 
 /** What {@link encode} gives, in bytes. */

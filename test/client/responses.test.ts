@@ -96,6 +96,17 @@ test('a refused connection is tried again', async () => {
   expect(await failed).toMatchObject({ error: { code: 'network' } })
 })
 
+test('where all addresses of a host refuse, the message says so', async () => {
+  // As fetch of node does: what it gives for them together has no text.
+  const refused = new AggregateError([new Error('connect ECONNREFUSED ::1:1'), new Error('connect ECONNREFUSED 127.0.0.1:1')])
+  const { stream, status } = subscribe('http://localhost:1/events', {
+    fetch: () => Promise.reject(new TypeError('fetch failed', { cause: refused })),
+  })
+  const failed = status((it) => it.state === 'connecting' && it.attempt === 2)
+  stream.on('message', () => {})
+  expect(await failed).toMatchObject({ error: { message: expect.stringContaining('failed: connect ECONNREFUSED ::1:1') as string } })
+})
+
 test.each([
   ['a number of seconds', (): string => '7'],
   ['a date', (): string => new Date(Date.now() + 8_000).toUTCString()],
