@@ -61,6 +61,7 @@ export class Tail {
         if (!this.ready || !(elsewhere || this.has(standing))) return
         this.#waiting.delete(look)
         clearTimeout(timer)
+        if (now === standing.epoch) this.oldest = Math.max(this.oldest, standing.oldest)
         resolve(!elsewhere)
       }
       const timer = setTimeout(() => {

@@ -224,7 +224,7 @@ export class StreamConnection<Context = unknown> implements SinkListener, OpenSt
   }
 
   #goLive(): void {
-    this.#place.seq = this.log.head
+    this.#place.jump(this.log.head)
     this.state = 'live'
     this.#slow = this.#saidSlow = this.#saidSuperseded = false
     this.group.live.add(this)

@@ -24,7 +24,7 @@ export function createOpening<Context>(
   zlib: Zlib | undefined,
 ): Opening<Context> {
   const { shards } = log
-  const { cursorBytes } = rules
+  const { cursorBytes, start } = rules
   const parts = fanouts.map((fanout) => ({ fanout, blocks: new SharedBlocks() }))
 
   const placesOf = (cursor: string | undefined, topics: Topics): readonly ShardPlace[] => {
@@ -42,7 +42,9 @@ export function createOpening<Context>(
     caughtUp(cursor, topics) {
       const waiting = placesOf(cursor, topics).flatMap((place) => {
         const shard = shards[place.shard]!
-        return shard.sync && isUnknown(place.cursor, shard, cursorBytes) ? shard.sync() : []
+        // Where the oldest event is, a node knows no better than where a cursor that is new to it is.
+        const isNew = isUnknown(place.cursor, shard, cursorBytes) || (start === 'oldest' && !cursor)
+        return shard.sync && isNew ? shard.sync() : []
       })
       return waiting.length === 0 ? undefined : Promise.all(waiting)
     },

@@ -23,6 +23,8 @@ export class Place {
   #epoch = ''
   /** The last id that the client has been sent, which the place may be ahead of; -1 when that is not known. */
   #told = -1
+  /** It began with the oldest event, and nothing was sent yet: what the log drops before that is no loss. */
+  #fresh = false
 
   constructor(
     readonly log: Log,
@@ -65,6 +67,7 @@ export class Place {
     const { after, resumed, gap } = locate(cursor, this.log, rules)
     const withSnapshot = 'snapshot' in rules && !resumed
     this.jump(withSnapshot ? this.log.head : after)
+    this.#fresh = !cursor && rules.start === 'oldest'
     return {
       ready: { epoch: this.#epoch, resumed, replayed: this.log.count(this.seq, this.topics), ...rules.announced },
       gap: gap && this.gap(gap, cursor ?? ''),
@@ -76,11 +79,13 @@ export class Place {
   jump(seq: number): void {
     this.#epoch = this.log.epoch
     this.seq = seq
+    this.#fresh = false
   }
 
   /** Moves on to the last event of what is sent; to an id that the client is not sent, when that was left out. */
   pass(last: number, leftOut = false): void {
     this.seq = last
+    this.#fresh = false
     this.#told = leftOut ? -1 : last
   }
 
@@ -93,6 +98,7 @@ export class Place {
 
   /** What follows, up to a `seq` or to the head. */
   read(to?: number, latest = false): LogPage | undefined {
+    if (this.#fresh) this.seq = Math.max(this.seq, this.log.oldest - 1)
     return this.log.read({ after: this.seq, bytes: PAGE_BYTES, latest, ...(to !== undefined && { to }) }, this.topics)
   }
 

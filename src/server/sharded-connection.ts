@@ -134,9 +134,11 @@ export class ShardedConnection<Context = unknown> implements SinkListener, OpenS
 
   /** What lanes tell, as what the stream does. */
   #rulesOfLanes(): ConnectionRules<Context> {
-    const { rules } = this
+    const { rules, request } = this
     return {
       ...rules,
+      // Who has a cursor may have heard what is in a shard that it does not name.
+      start: request.lastEventId ? 'head' : rules.start,
       ...(rules.snapshot && { snapshot: () => rules.snapshot?.(this) }),
       onOpen() {},
       declare: (stream, { reason, requested, oldest }) => {

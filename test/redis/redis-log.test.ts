@@ -99,6 +99,23 @@ test('a new client hears first what Redis keeps, also what the node has no longe
   expect([heard(stream), stream.gaps]).toEqual([numbers(1, 301), []])
 })
 
+test.each(['gap', 'disconnect'] as const)('of what Redis drops meanwhile a new client is told nothing: %s', async (slowConsumer) => {
+  const { url } = await startRedis()
+  const { emitter, url: node } = await startNode(
+    { url, history: { events: 10 }, retention: { events: 100 } },
+    { start: 'oldest', slowConsumer },
+  )
+  for (const round of [1, 2, 3]) {
+    // A node asks Redis now and then only how far back it goes.
+    for (const usd of numbers(round * 1_000, round * 1_000 + 300)) await emitter.emit('price', price(usd))
+    const stream = await listen(node)
+    await stream.until(heardUpTo(round * 1_000 + 300))
+    const [first = 0] = heard(stream)
+    expect([stream.gaps, heard(stream)]).toEqual([[], numbers(first, round * 1_000 + 300)])
+    expect(heard(stream).length).toBeGreaterThanOrEqual(100)
+  }
+})
+
 test('a node that starts later knows what was emitted before', async () => {
   const { url } = await startRedis()
   const one = await startNode({ url })

@@ -61,6 +61,23 @@ test('where the log has shards, a new client hears what each of them holds', asy
   expect([prices(stream).sort((a, b) => a - b), stream.gaps]).toEqual([[2, 3, 4], []])
 })
 
+test('where the log has shards, a client that comes back hears nothing twice, whatever it listened to in between', async () => {
+  const { url, emitter } = await serveEmitter({ start: 'oldest', log: sharded([memoryLog(), memoryLog(), memoryLog()]) })
+  for (const [usd, topic] of [
+    [1, 'C'],
+    [2, 'B'],
+  ] as const)
+    await emitter.emit('price', price(usd), { topic })
+  const both = await listen(`${url}?topic=B&topic=C`)
+  await both.until(({ events }) => events.length === 2)
+  const one = await listen(`${url}?topic=C`, { 'last-event-id': both.cursor })
+  await one.until(({ cursor }) => cursor !== '')
+  const again = await listen(`${url}?topic=B&topic=C`, { 'last-event-id': one.cursor })
+  await emitter.emit('price', price(3), { topic: 'B' })
+  await again.until(({ events }) => events.length === 1)
+  expect([prices(again), again.gaps]).toEqual([[3], []])
+})
+
 describe('is refused', () => {
   test('as anything but head or oldest', () => {
     // @ts-expect-error it takes 'head' or 'oldest'
