@@ -18,7 +18,7 @@ const answer = streamEvents(
   async function* ({ context: { prompt }, lastEventId, signal }) {
     const name = `answer ${++answers}`
     // The id of a token is how many there are up to it: who was cut, or has reloaded, brings the last it has.
-    let position = Number(lastEventId) || 0
+    let position = /^\d{1,6}$/.test(lastEventId ?? '') ? Number(lastEventId) : 0
     let end = 'stopped'
     console.log(`${name}: ${position > 0 ? `goes on after token ${position}` : 'begins'}`)
     try {

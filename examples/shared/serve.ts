@@ -51,10 +51,10 @@ async function answer(handlers: ReadonlyMap<string, Handler>, request: IncomingM
   await handler(request, response)
 }
 
-function faultOf({ code, message }: NodeJS.ErrnoException, name: string): string {
-  return code === 'EADDRINUSE'
-    ? `Port ${PORT} is taken. Choose another: PORT=${PORT + 1} npm run example ${name}`
-    : `Cannot listen on port ${PORT}: ${message}`
+function faultOf({ code, syscall, message }: NodeJS.ErrnoException, name: string): string {
+  if (code === 'EADDRINUSE') return `Port ${PORT} is taken. Choose another: PORT=${PORT + 1} npm run example ${name}`
+  if (code === 'EADDRNOTAVAIL' || syscall === 'getaddrinfo') return `HOST is ${JSON.stringify(HOST)}; give an address of this machine.`
+  return `Cannot listen on port ${PORT}: ${message}`
 }
 
 /** Nothing new is let in, the streams end, and what is left after the grace period is cut. */

@@ -42,14 +42,8 @@ export interface CheckArgs {
   readonly json: boolean
 }
 
-/** Reads the arguments of a command. Throws `invalid-option`, in one line. */
-export function parse(command: 'tail', args: readonly string[]): TailArgs
-export function parse(command: 'check', args: readonly string[]): CheckArgs
-export function parse(command: 'tail' | 'check', args: readonly string[]): TailArgs | CheckArgs {
-  return command === 'tail' ? parseTail(args) : parseCheck(args)
-}
-
-function parseTail(args: readonly string[]): TailArgs {
+/** Reads the arguments of `tail`. Throws `invalid-option`, in one line. */
+export function parseTail(args: readonly string[]): TailArgs {
   const { values, positionals } = parsed('tail', { args: [...args], options: TAIL, allowPositionals: true })
   const headers = headersOf(values.header)
   const { data } = values
@@ -66,7 +60,8 @@ function parseTail(args: readonly string[]): TailArgs {
   }
 }
 
-function parseCheck(args: readonly string[]): CheckArgs {
+/** Reads the arguments of `check`. Throws `invalid-option`, in one line. */
+export function parseCheck(args: readonly string[]): CheckArgs {
   const { values, positionals } = parsed('check', { args: [...args], options: CHECK, allowPositionals: true })
   const { time = '20', origin, json = false } = values
   const ms = Number(time) * 1_000

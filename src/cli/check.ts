@@ -7,9 +7,9 @@ import { notify } from './notices.ts'
 import { probeCors } from './probe-cors.ts'
 import { probeHead } from './probe-head.ts'
 import { probeHttp2 } from './probe-http2.ts'
-import { probeResume } from './probe-resume.ts'
+import { declaresResume, probeResume } from './probe-resume.ts'
 import { codeOf, remedyOf } from './remedy.ts'
-import { hasBeaten, streamFindings } from './stream-findings.ts'
+import { signOfLife, streamFindings } from './stream-findings.ts'
 import { createScreen, duration, painter, printable } from './terminal.ts'
 import { watch, type Watched } from './watch.ts'
 
@@ -96,6 +96,6 @@ async function heldBack(url: string, headers: Headers, time: number): Promise<Fi
 function enough(watched: Watched): boolean {
   const { ready, finished, id, before, last } = watched
   if (finished) return true
-  if (ready) return ready.heartbeat > 0 && id !== '' && hasBeaten(watched)
-  return before !== '' && last !== undefined && hasBeaten(watched)
+  const resumable = declaresResume(ready) ? id !== '' : before !== '' && last !== undefined
+  return resumable && ready?.heartbeat !== 0 && signOfLife(watched) !== undefined
 }

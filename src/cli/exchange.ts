@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { request as requestHttp, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import type { Readable } from 'node:stream'
+import { unpacked } from './unpack.ts'
 
 /** How many redirects are followed, as by fetch. */
 const MAX_REDIRECTS = 20
@@ -112,10 +112,11 @@ function withoutSecrets(headers: Headers): Headers {
 /** The beginning of a body, as text; what comes within two seconds. */
 export async function beginning({ response, close }: Answer): Promise<string> {
   const timer = setTimeout(close, 2_000)
+  const utf8 = new TextDecoder()
   let text = ''
   try {
-    for await (const chunk of response as Readable) {
-      text += String(chunk)
+    for await (const chunk of unpacked(response)) {
+      text += utf8.decode(chunk as Buffer, { stream: true })
       if (text.length > 1_000) break
     }
   } catch {

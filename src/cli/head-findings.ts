@@ -3,7 +3,7 @@ import { fail, ok, warn, type Finding } from './finding.ts'
 import { excerpt } from './notices.ts'
 import { remedyOfStatus } from './remedy.ts'
 import { duration } from './terminal.ts'
-import { UNPACK } from './watch.ts'
+import { unpackerOf } from './unpack.ts'
 
 /** After how long, in ms, a head that comes was not sent at once. */
 const LATE = 2_000
@@ -80,7 +80,7 @@ function cachingFinding({ response }: Answer): Finding {
 function codingFinding({ response }: Answer): Finding {
   const coding = response.headers['content-encoding']
   if (coding === undefined || coding === 'identity') return ok('compression', 'none')
-  if (UNPACK[coding.trim().toLowerCase()]) return ok('compression', coding)
+  if (unpackerOf(coding)) return ok('compression', coding)
   return fail('compression', `${coding}, which was not asked for and cannot be read here`, 'use gzip, or none.')
 }
 
@@ -95,7 +95,7 @@ function transferFindings({ response }: Answer): Finding[] {
         'a stream that goes on has no length: the server, or a proxy, has waited for all of it before it sent this.',
       ),
     )
-  if (accel === 'yes')
-    findings.push(fail('buffering', 'x-accel-buffering: yes', 'it has nginx hold the stream back: send x-accel-buffering: no.'))
+  if (/^yes$/i.test(String(accel)))
+    findings.push(fail('transfer', 'x-accel-buffering: yes', 'it has nginx hold the stream back: send x-accel-buffering: no.'))
   return findings
 }

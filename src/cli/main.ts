@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { parse } from './args.ts'
+import { parseCheck, parseTail } from './args.ts'
 import { check } from './check.ts'
 import type { ExitCode } from './exit-code.ts'
 import { HELP, HELPS } from './help.ts'
@@ -32,7 +32,7 @@ async function run([first, ...rest]: readonly string[]): Promise<ExitCode> {
   }
   const help = helpOf(command)
   if (rest.includes('--help') || rest.includes('-h')) return show(help)
-  return command === 'tail' ? tail(parse('tail', rest)) : check(parse('check', rest))
+  return command === 'tail' ? tail(parseTail(rest)) : check(parseCheck(rest))
 }
 
 function helpOf(command: string | undefined): string {

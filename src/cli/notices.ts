@@ -9,19 +9,24 @@ import { duration, painter, printable } from './terminal.ts'
 const EXCERPT = 200
 
 /** Why a stream could not go on from a cursor. */
-export const GAPS: Readonly<Record<GapReason, string>> = {
+export const GAPS = textsOf<GapReason>({
   evicted: 'the server no longer holds them, its log is too short for so long an absence',
   epoch: 'the server has another log than before, as after a restart',
   ahead: 'the server does not know of that one, it has lost the end of its log',
   malformed: 'that is no id of this server',
   overflow: 'this client has read too slowly',
   superseded: 'this client has read slowly, and of some events only the newest are sent',
-}
+})
 
-const ENDS: Readonly<Record<EndReason, string>> = {
+const ENDS = textsOf<EndReason>({
   done: 'the stream is complete',
   closed: 'it is finished with this client',
   unauthorized: 'this client may not read it any longer',
+})
+
+/** What is said to each reason. A map, as a server may send any word, and objects have members of their own. */
+function textsOf<Reason extends string>(texts: Readonly<Record<Reason, string>>): ReadonlyMap<string, string> {
+  return new Map<string, string>(Object.entries(texts))
 }
 
 /** Says something beside the events, on standard error. */
@@ -42,7 +47,7 @@ export function endNotice(event: TraceEvent): string | undefined {
   if (event.type === 'response' && event.status === 204) return '204: the server has nothing for this client, and says not to come back.'
   if (event.type !== 'message' || event.message.event !== '$end') return undefined
   const reason = /"reason"\s*:\s*"(\w+)"/.exec(event.message.data)?.[1] ?? ''
-  return `the server says: ${ENDS[reason as EndReason] ?? `not to come back ${printable(reason)}`}.`
+  return `the server says: ${ENDS.get(reason) ?? `not to come back ${printable(reason)}`}.`
 }
 
 /** A fault, what the server said with it, and what to do. */

@@ -1,9 +1,15 @@
+import type { Ready } from '../wire/control.ts'
 import type { DecodedMessage } from '../wire/decode.ts'
 import { ask, isAnswer, type Answer, type NoAnswer } from './exchange.ts'
 import { fail, ok, warn, type Finding } from './finding.ts'
 import { isEventStream } from './head-findings.ts'
 import { duration } from './terminal.ts'
 import { watch, type Watched } from './watch.ts'
+
+/** Whether the server says itself whether it goes on: an emitter does; a stream that is made for its request has no epoch, and never does. */
+export function declaresResume(ready: Ready | undefined): boolean {
+  return ready !== undefined && ready.epoch !== ''
+}
 
 /** Asks again from where the stream was, and looks whether it goes on there. */
 export async function probeResume(
@@ -20,10 +26,11 @@ export async function probeResume(
   asked.set('last-event-id', Buffer.from(cursor).toString('latin1'))
   const answer = await ask({ url, headers: asked, patience })
   if (!isAnswer(answer) || !isEventStream(answer)) return [refused(cursor, answer, expected !== undefined, patience)]
+  const declares = declaresResume(ready)
   const again = await watch(answer, patience, ({ ready: said, gap, placed }) =>
-    ready ? said !== undefined && (said.resumed || gap !== undefined) : placed !== undefined,
+    declares ? said !== undefined && (said.resumed || gap !== undefined) : placed !== undefined,
   )
-  return [ready ? declared(cursor, again) : compared(cursor, expected, again)]
+  return [declares ? declared(cursor, again) : compared(cursor, expected, again)]
 }
 
 function refused(cursor: string, answer: Answer | NoAnswer, mustFollow: boolean, patience: number): Finding {
@@ -35,7 +42,7 @@ function refused(cursor: string, answer: Answer | NoAnswer, mustFollow: boolean,
   return fail('resume', `asked for what follows ${cursor}, the answer is ${answer.status}`, todo)
 }
 
-/** What a server of ours says itself. */
+/** What an emitter says itself. */
 function declared(cursor: string, { ready, gap }: Watched): Finding {
   if (ready?.resumed) return ok('resume', `went on right behind ${cursor}; events that were missed: ${ready.replayed}`)
   if (gap)
@@ -51,7 +58,7 @@ function declared(cursor: string, { ready, gap }: Watched): Finding {
   )
 }
 
-/** What another server does, by what it had sent before. */
+/** What any other server does, by what it had sent before. */
 function compared(cursor: string, expected: DecodedMessage | undefined, { placed, lasted }: Watched): Finding {
   const todo =
     'have the server read Last-Event-ID and send what followed: what a client misses while it is cut off is lost otherwise, in silence.'

@@ -16,9 +16,14 @@ const UNBUFFER =
   'turn buffering off where it is: the header x-accel-buffering: no, or proxy_buffering off, for nginx; no compression on the way; a flush after each event in the server.'
 const BEAT = 'send a comment (":" and a blank line) each 15 s: proxies cut what is silent, and clients cannot tell it from what is dead.'
 
-/** Whether a sign of life came that was sent because its time had come, and not because the stream began. */
-export function hasBeaten({ beats, ready }: Watched): boolean {
-  return beats.some((at) => at > Math.min(1_000, (ready?.heartbeat || Infinity) / 2))
+/** What is known of heartbeats: that one came, or that none was due; `undefined` when it is not known yet. */
+export function signOfLife({ beats, ready, events, finished, lasted, silence }: Watched): string | undefined {
+  const heartbeat = ready?.heartbeat ?? 0
+  // One that came earlier was sent because the stream began, and not because its time had come.
+  if (beats.some((at) => at > Math.min(1_000, (heartbeat || Infinity) / 2))) return 'seen'
+  // Events are signs of life themselves, so a server that is busy with them sends no others.
+  const busy = events > 0 && silence < heartbeat
+  return busy && (finished || lasted > heartbeat * 1.5) ? 'not needed, as events came' : undefined
 }
 
 /** What was seen of a stream. */
@@ -91,8 +96,9 @@ function bunched({ beats, ready, gap }: Watched): number {
 function heartbeatFinding(watched: Watched): Finding {
   const { ready, silence, lasted, beats } = watched
   const longest = `the longest silence was ${duration(silence)}`
+  const sign = signOfLife(watched)
   if (!ready) {
-    if (hasBeaten(watched)) return ok('heartbeats', `comments come, or ids without events; ${longest}`)
+    if (sign) return ok('heartbeats', `comments come, or ids without events; ${longest}`)
     return warn(
       'heartbeats',
       `none seen in ${duration(lasted)}${beats.length > 0 ? ' but at the beginning' : ''}, ${longest}`,
@@ -108,15 +114,15 @@ function heartbeatFinding(watched: Watched): Finding {
       `${announced}, and ${longest}`,
       `something on the way holds them back, or the server is overloaded. ${UNBUFFER}`,
     )
-  if (!hasBeaten(watched))
+  if (!sign)
     return warn(
       'heartbeats',
       `${announced}; not seen in ${duration(lasted)}`,
-      `watch for longer: --time ${Math.ceil((heartbeat * 1.5) / 1_000)}.`,
+      `watch for longer: --time ${Math.ceil((Math.max(heartbeat, lasted) * 1.5) / 1_000)}.`,
     )
   if (heartbeat > LONG_SILENCE)
-    return warn('heartbeats', `${announced}, and seen`, 'some proxies cut what is silent for 30 s: send them each 15 s.')
-  return ok('heartbeats', `${announced}, and seen; ${longest}`)
+    return warn('heartbeats', `${announced}, and ${sign}`, 'some proxies cut what is silent for 30 s: send them each 15 s.')
+  return ok('heartbeats', `${announced}, and ${sign}; ${longest}`)
 }
 
 function idFinding({ events, identified, id, lasted }: Watched): Finding {

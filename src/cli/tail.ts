@@ -79,7 +79,8 @@ function createTailSink({ names, screen, format, payloads, position, text }: Tai
       return payloads.end(message) === undefined ? undefined : { kind: 'ended' }
     },
     onCursor: (cursor) => position.receive(cursor),
-    onGap: ({ reason, requested }) => notify(`gap: events behind ${requested || 'the last one'} may be lost; ${GAPS[reason] ?? reason}.`),
+    onGap: ({ reason, requested }) =>
+      notify(`gap: events behind ${requested || 'the last one'} may be lost; ${GAPS.get(reason) ?? reason}.`),
     onEnd: (url) => (payloads.ends() ? { kind: 'fatal', error: interrupted(url) } : { kind: 'ended' }),
   }
 }

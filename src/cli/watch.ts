@@ -1,16 +1,15 @@
-import type { Readable, Transform } from 'node:stream'
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { readControl } from '../client/control.ts'
 import type { Gap, Ready } from '../wire/control.ts'
 import { createDecoder, type DecodedMessage } from '../wire/decode.ts'
 import type { Answer } from './exchange.ts'
+import { unpacked } from './unpack.ts'
 
 /** A silence, in ms, within which the pieces of what was written at once come. */
 const MOMENT = 100
 
 /** What came over a stream while it was watched. Times are in ms, since its head came. */
 export interface Watched {
-  /** For how long. */
+  /** For how long, so far. */
   lasted: number
   /** How the stream ended; `undefined` when it was left while it went on. */
   end: 'ended' | 'cut' | undefined
@@ -64,7 +63,7 @@ export async function watch(answer: Answer, limit: number, enough: (watched: Wat
   }
   const timer = setTimeout(leave, limit)
   try {
-    for await (const chunk of decoded(response)) {
+    for await (const chunk of unpacked(response)) {
       reader.push(chunk as Buffer)
       if (enough(watched) || watched.fault !== undefined) leave()
       if (left) break
@@ -115,7 +114,7 @@ function createReader(watched: Watched, now: () => number): { push(chunk: Buffer
       if (line !== '') watched.tornPauses++
     }
     if (line !== '') watched.torn = Math.max(watched.torn, silence)
-    heard = now()
+    watched.lasted = heard = now()
   }
   return {
     push(chunk) {
@@ -130,7 +129,6 @@ function createReader(watched: Watched, now: () => number): { push(chunk: Buffer
     },
     stop() {
       pause()
-      watched.lasted = now()
       watched.unfinished = /^data(:|$)/m.test(block.slice(block.lastIndexOf('\n\n') + 1))
     },
   }
@@ -155,22 +153,4 @@ function note(watched: Watched, message: DecodedMessage): void {
   watched.before = watched.id
   watched.id = id
   watched.last = message
-}
-
-/** The body, unpacked as it comes. */
-function decoded(response: Answer['response']): Readable {
-  const coding = response.headers['content-encoding']?.trim().toLowerCase()
-  const unpack = UNPACK[coding ?? '']?.()
-  if (!unpack) return response
-  // A stream that is cut says so where it is read.
-  response.on('error', (error) => unpack.destroy(error)).on('aborted', () => unpack.destroy(new Error('cut')))
-  return response.pipe(unpack)
-}
-
-/** The codings that can be read. Each gives what it has as it comes, and fails where the body ends too early. */
-export const UNPACK: Readonly<Record<string, () => Transform>> = {
-  gzip: () => createGunzip(),
-  'x-gzip': () => createGunzip(),
-  deflate: () => createInflate(),
-  br: () => createBrotliDecompress(),
 }

@@ -54,7 +54,11 @@ export async function prepare(stream: Stream, attempt: number): Promise<Prepared
     // Asked of the global fetch only: another one may know what to do with a path.
     if (!options.fetch) void new Request(url, init)
   } catch (cause) {
-    throw new EventwireError('invalid-option', `${url} cannot be asked for: ${messageOf(cause)}`, { cause })
+    throw new EventwireError(
+      'invalid-option',
+      `${url} cannot be asked for: ${messageOf(cause)}. Outside of a page, give a whole address.`,
+      { cause },
+    )
   }
   return { url, init, lastEventId }
 }

@@ -3,6 +3,9 @@ import { EventwireError } from '../errors.ts'
 /** How much of the body of a refusal is kept for its error, in bytes. */
 const EXCERPT_BYTES = 1_024
 
+/** How long it is waited for, in ms: it may be a stream of another type, which has no end. */
+const EXCERPT_MS = 500
+
 /** How an attempt to connect came to its end. */
 export type Outcome =
   /** Nothing more will come for this client. */
@@ -53,16 +56,19 @@ function description(response: Response): string {
 async function excerpt(body: Body): Promise<string> {
   const decoder = new TextDecoder()
   let text = ''
-  try {
+  const read = async (): Promise<void> => {
     for (let left = EXCERPT_BYTES; left > 0;) {
       const { done, value } = await body.read()
       if (done) break
       text += decoder.decode(value.subarray(0, left), { stream: true })
       left -= value.byteLength
     }
-  } catch {
-    // The status says enough without the body.
   }
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, EXCERPT_MS)))
+  // The status says enough without the body.
+  await Promise.race([read().catch(() => {}), late])
+  clearTimeout(timer)
   return text
 }
 

@@ -155,7 +155,9 @@ function subscribe<C extends Contract>(contract: C | undefined, url: Source<stri
   const start = async (): Promise<void> => {
     const stream = { url, options, settings, trace, sink, position, signal: closing.signal, onStatus: setStatus }
     try {
-      finish(await share(stream, keepConnected))
+      const end = await share(stream, keepConnected)
+      if (!end.reason) throw new TypeError('it gave no end. Is it tabs, in place of tabs()?')
+      finish(end)
     } catch (cause) {
       finish({ reason: 'fatal', error: hookFailed('share', cause) })
     }

@@ -32,9 +32,6 @@ export interface AsyncApiOptions<C extends Contract = Contract> extends Describe
 export function asyncapi<C extends Contract>(contract: C, options: AsyncApiOptions<C>): AsyncApiDocument {
   checkDescribe('asyncapi', contract, options, [])
   const { document, stream, publish } = options
-  if (!document?.info) {
-    throw new EventwireError('invalid-option', 'asyncapi takes document, what it says besides: { info: { title, version } } at least.')
-  }
   const { asyncapi: version = '3.0.0', ...rest } = document
   if (!version.startsWith('3.')) {
     throw new EventwireError('invalid-option', `asyncapi: the document is of AsyncAPI ${version}; streams can be added to 3.`)

@@ -29,9 +29,6 @@ export interface OpenApiOptions<C extends Contract = Contract> extends DescribeO
 export function openapi<C extends Contract>(contract: C, options: OpenApiOptions<C>): OpenApiDocument {
   checkDescribe('openapi', contract, options, ['parameters', 'refusals'])
   const { document, stream, method = 'get', publish, parameters = [], refusals = [401, 403] } = options
-  if (!document?.info) {
-    throw new EventwireError('invalid-option', 'openapi takes document, what it says besides: { info: { title, version } } at least.')
-  }
   const { openapi: version = '3.2.0', ...rest } = document
   const given = (document.components ?? {}) as Partial<OpenApiComponents>
   const components = new Components(given.schemas)
@@ -56,7 +53,7 @@ export function openapi<C extends Contract>(contract: C, options: OpenApiOptions
 function streaming(version: string): string {
   if (version.startsWith('3.2.')) return version
   if (version.startsWith('3.1.')) return '3.2.0'
-  throw new EventwireError('invalid-option', `openapi: the document is of OpenAPI ${version}; streams can be added to 3.1 and 3.2.`)
+  throw new EventwireError('invalid-option', `openapi: the document is of OpenAPI ${version}; streams can be added to 3.1.x and 3.2.x.`)
 }
 
 function operationIds(paths: Readonly<Record<string, OpenApiPathItem>>): string[] {

@@ -24,12 +24,13 @@ export function streamOperation(
       'A block without data, such as `id` alone, is no event: by the standard it moves the id of the client.',
     parameters: merged([...pathNames(path).map(pathParameter), ...CURSORS], parameters),
     responses: {
+      // First: where the server answers with the same status by itself, that has more to say.
+      ...Object.fromEntries(refused),
       200: {
         description: 'The stream. It stays open.',
         content: { 'text/event-stream': { itemSchema: addItem(components, contract, options) } },
       },
       ...ANSWERS,
-      ...Object.fromEntries(refused),
     },
   }
 }

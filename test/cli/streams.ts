@@ -31,6 +31,9 @@ export async function serveStream(
   return { url, heads: attempts }
 }
 
+/** A time that was measured, as it is shown. How long exactly depends on how busy the machine is. */
+export const MEASURED = String.raw`[1-9]\d*(\.\d)? m?s`
+
 /** What `eventwire check` has found, by what was looked at. */
 export type Findings = Record<string, { readonly level: string; readonly says: string; readonly todo?: string } | undefined>
 

@@ -180,6 +180,15 @@ test('a terminal event that the server has announced ends it; an end without one
   expect(await run(['tail', part.url])).toMatchObject({ code: 1, stderr: expect.stringContaining('ended before it was complete') })
 })
 
+test('reasons that it does not know are said as they came', async () => {
+  const { url } = await sending(
+    encode({ event: '$gap', data: '{"reason":"constructor","requested":"7","oldest":""}' }),
+    encode({ event: '$end', data: '{"reason":"toString"}' }),
+  )
+  const { stderr } = await run(['tail', url])
+  expect(stderr).toBe('# open\n# gap: events behind 7 may be lost; constructor.\n# the server says: not to come back toString.\n')
+})
+
 test('nothing that a server sends can play with the terminal, and in JSON it is all there', async () => {
   const nasty = '\x1b[2J\x07\x9b1A\x7f\u202e\u2028evil'
   const { url } = await sending(encode({ event: `name${nasty}`, id: `id${nasty}`, data: `text${nasty}\n12:00:00.000  fake` }), END)

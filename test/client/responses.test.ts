@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { expect, onTestFinished, test } from 'vitest'
-import { createSubscriber } from 'eventwire/client'
+import { createSubscriber, tabs } from 'eventwire/client'
 import { market } from '../support/market.ts'
 import { response, serveTcp, STREAM_HEAD } from '../support/serve.ts'
 import { collector, subscribe } from '../support/subscribe.ts'
@@ -60,6 +60,37 @@ test('a response without a content type is no stream', async () => {
   const { stream } = subscribe(url)
   stream.on('message', () => {})
   expect((await stream.closed).error).toMatchObject({ code: 'bad-content-type', body: 'data: x\n\n' })
+})
+
+test.each([
+  ['200 OK', 'bad-content-type'],
+  ['404 Not Found', 'bad-status'],
+])('%s with another type that stays open is fatal all the same, soon', async (status, code) => {
+  const { url } = await serveTcp((socket) => socket.write(`HTTP/1.1 ${status}\r\ncontent-type: text/plain\r\n\r\ndata: a stream\n\n`))
+  const { stream } = subscribe(url, { connectTimeout: 20_000 })
+  stream.on('message', () => {})
+  expect(await stream.closed).toMatchObject({ reason: 'fatal', error: { code, body: 'data: a stream\n\n' } })
+})
+
+test('503 whose body stays open is tried again, soon', async () => {
+  const { url } = await serveTcp((socket, attempt) =>
+    attempt === 1
+      ? socket.write(response('503 No', 'not now').replace(/content-length: \d+/i, 'content-length: 1000'))
+      : socket.end(`${STREAM_HEAD}data: x\n\n`),
+  )
+  const { stream, statuses } = subscribe(url, { connectTimeout: 20_000 })
+  const heard = collector<string>()
+  stream.on('message', heard.take)
+  await heard.reach(1)
+  expect(statuses).toContainEqual(
+    expect.objectContaining({ attempt: 2, error: expect.objectContaining({ status: 503, body: 'not now' }) as unknown }),
+  )
+})
+
+test('tabs in place of tabs() is told of', async () => {
+  const { stream } = subscribe('http://127.0.0.1:1/events', { share: tabs as never })
+  stream.on('message', () => {})
+  expect((await stream.closed).error).toMatchObject({ code: 'hook-failed', message: expect.stringContaining('tabs()') as string })
 })
 
 test.each([

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,24 +5,15 @@ import { expect, onTestFinished, test } from 'vitest'
 import { missingChromium, openPage } from '../support/chromium.ts'
 import { fences, ROOT } from '../support/docs.ts'
 import { freePort } from '../support/port.ts'
+import { spawned, type Spawned } from '../support/spawned.ts'
 
 const PAGE = 'docs/guide/install.md'
 
-/** Runs a script of a folder until the end of the test, and resolves when it has printed `text`. Gives its end. */
-async function start(folder: string, text: string, ...args: string[]): Promise<() => Promise<unknown>> {
-  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
-  const exited = once(child, 'exit')
-  const stop = (): Promise<unknown> => {
-    child.kill()
-    return exited
-  }
-  onTestFinished(async () => void (await stop()))
-  let printed = ''
-  for await (const chunk of child.stdout) {
-    printed += String(chunk)
-    if (printed.includes(text)) return stop
-  }
-  throw new Error(`${args.join(' ')} ended without printing ${text}:\n${printed}`)
+/** Runs a script of a folder until the end of the test, and resolves when it has written `text`. */
+async function start(cwd: string, text: string, ...args: string[]): Promise<Spawned> {
+  const script = spawned(process.execPath, args, { cwd })
+  await script.until(text)
+  return script
 }
 
 test.skipIf(missingChromium)(
@@ -43,14 +32,15 @@ test.skipIf(missingChromium)(
       if (name) await writeFile(join(folder, name), code.replaceAll('3000', String(port)))
     }
 
-    const stop = await start(folder, '/events', 'server.ts')
+    const server = await start(folder, '/events', 'server.ts')
     const site = await freePort()
     await start(folder, 'Local', join(ROOT, 'node_modules/vite/bin/vite.js'), '--port', String(site), '--strictPort')
     const page = await openPage(`http://localhost:${site}/`)
     const price = page.locator('#price')
     const status = page.locator('#status')
     await price.filter({ hasText: /BTC \d+/ }).waitFor()
-    await stop()
+    server.kill()
+    await server.exited
     await status.filter({ hasText: 'connecting' }).waitFor()
     await start(folder, '/events', 'server.ts')
     await status.filter({ hasText: 'open' }).waitFor()

@@ -1,12 +1,12 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { defineEvents, text } from 'eventwire'
 import { memoryLog, streamEvents } from 'eventwire/server'
 import { serveEmitter } from '../support/emitter.ts'
 import { price } from '../support/market.ts'
 import { serve } from '../support/serve.ts'
+import { spawned } from '../support/spawned.ts'
 
 /** What the client in Python prints. */
 interface Said {
@@ -19,45 +19,25 @@ interface Said {
 
 interface Peer {
   readonly said: readonly Said[]
-  /** Waits until `test` holds; looks after each line. */
+  /** Waits until `test` holds; looks after whatever it has said. */
   until(test: (said: readonly Said[]) => boolean): Promise<void>
 }
 
 /** Starts the client of docs/protocol.md, in Python. It is gone at the end of the test. */
 function startPeer(...args: string[]): Peer {
-  const child = spawn('python3', [join(import.meta.dirname, 'peer.py'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const program = spawned('python3', [join(import.meta.dirname, 'peer.py'), ...args])
   const said: Said[] = []
-  let complaints = ''
-  let over = false
-  let wake = Promise.withResolvers<void>()
-  const tick = (): void => {
-    wake.resolve()
-    wake = Promise.withResolvers()
+  const read = (): void => {
+    const lines = program.stdout.split('\n').slice(said.length, -1)
+    said.push(...lines.map((line) => JSON.parse(line) as Said))
   }
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    said.push(JSON.parse(line) as Said)
-    tick()
-  })
-  child.stderr.on('data', (data) => (complaints += String(data)))
-  const exited = new Promise<void>((resolve) => {
-    child.on('close', () => {
-      over = true
-      tick()
-      resolve()
-    })
-  })
-  onTestFinished(() => {
-    child.kill('SIGKILL')
-    return exited
-  })
   return {
     said,
-    async until(holds) {
-      while (!holds(said)) {
-        if (over) throw new Error(`It ended before that was so. It said ${JSON.stringify(said)}\n${complaints}`)
-        await wake.promise
-      }
-    },
+    until: (holds) =>
+      program.until(() => {
+        read()
+        return holds(said)
+      }),
   }
 }
 

@@ -1,23 +1,28 @@
-import { execFile } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
-import { promisify } from 'node:util'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { missingChromium, openPage } from '../support/chromium.ts'
-import { read, ROOT } from '../support/docs.ts'
-import { serveSite, SITE } from './site.ts'
+import { read } from '../support/docs.ts'
+import { buildSite, serveSite } from './site.ts'
+
+/** Where it is built. */
+const folder = mkdtempSync(join(tmpdir(), 'eventwire-site-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+const docs = join(folder, 'docs')
+const site = join(docs, '.vitepress/dist')
 
 /** The pages of the site as they were built, by path. */
 const html = new Map<string, string>()
 
-/** Paths of all files in a folder of the project that end so. */
-function filesIn(folder: string, ending: string): string[] {
-  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith(ending))
+/** Paths of all files in a folder that end so. */
+function filesIn(root: string, ending: string): string[] {
+  return readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith(ending))
 }
 
 beforeAll(async () => {
-  await promisify(execFile)(process.execPath, [join(ROOT, 'docs/build.ts')], { cwd: ROOT })
-  for (const path of filesIn('docs/.vitepress/dist', '.html')) html.set(path, read(`docs/.vitepress/dist/${path}`))
+  await buildSite(folder)
+  for (const path of filesIn(site, '.html')) html.set(path, readFileSync(join(site, path), 'utf8'))
 }, 240_000)
 
 /** Where the links of a page lead. */
@@ -37,7 +42,7 @@ function linksOf(page: string): { readonly path: string; readonly anchor: string
 describe('the site of the documentation', () => {
   test('has every page of docs, and shows it in its menu', () => {
     const menu = new Set(linksOf('index.html').map(({ path }) => path))
-    const pages = filesIn('docs', '.md').map((page) => page.replace(/\.md$/, '.html'))
+    const pages = filesIn(docs, '.md').map((page) => page.replace(/\.md$/, '.html'))
     expect(pages.filter((page) => !html.has(page))).toEqual([])
     expect(pages.filter((page) => !menu.has(page))).toEqual([])
   })
@@ -55,7 +60,7 @@ describe('the site of the documentation', () => {
       linksOf(page)
         .filter(
           ({ path, anchor }) =>
-            !existsSync(join(SITE, path)) || (anchor !== undefined && !html.get(path)?.includes(`id="${decodeURIComponent(anchor)}"`)),
+            !existsSync(join(site, path)) || (anchor !== undefined && !html.get(path)?.includes(`id="${decodeURIComponent(anchor)}"`)),
         )
         .map(({ path, anchor = '' }) => `${page}: ${path}#${anchor}`),
     )
@@ -63,7 +68,7 @@ describe('the site of the documentation', () => {
   })
 
   test.skipIf(missingChromium)('needs nothing from elsewhere, and is searched in the browser', async () => {
-    const origin = await serveSite()
+    const origin = await serveSite(site)
     const faults: string[] = []
     const page = await openPage('about:blank', faults)
     const foreign: string[] = []

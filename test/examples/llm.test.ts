@@ -59,6 +59,16 @@ test('a client that was cut brings its last token, and hears those behind it', a
   expect(tokens.items).toEqual(TOKENS.slice(100))
 })
 
+test.each(['-3', '1.5', 'Infinity', '1e3', 'x'])(
+  'who brings %s, which numbers no token, hears the answer from the first',
+  async (lastEventId) => {
+    const { stream, tokens, ids } = ask(await readyExample('llm'), lastEventId)
+    await tokens.reach(2)
+    stream.close()
+    expect([tokens.items.slice(0, 2), ids.slice(0, 2)]).toEqual([TOKENS.slice(0, 2), ['1', '2']])
+  },
+)
+
 test('when the client closes the stream, the generator stops', async () => {
   const example = await readyExample('llm')
   const { stream, tokens } = ask(example)

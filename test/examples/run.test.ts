@@ -49,6 +49,13 @@ test('a port that is none is named', async () => {
   }
 })
 
+// An address for documentation, and no address.
+test.each(['192.0.2.1', 'no host'])('a host that is none of this machine is named: %s', async (HOST) => {
+  const example = await startExample('broker', { env: { HOST } })
+  expect(await example.exited).toBe(1)
+  expect(example.output()).toBe(`HOST is "${HOST}"; give an address of this machine.\n`)
+})
+
 test.each([undefined, 'nonesuch', '__proto__', '../demo'])('lists every example that there is when it is asked for %s', async (name) => {
   const folder = fileURLToPath(new URL('../../examples/', import.meta.url))
   const others = new Set(['demo', 'shared'])

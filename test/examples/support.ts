@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { onTestFinished } from 'vitest'
 import { freePort } from '../support/port.ts'
+import { spawned } from '../support/spawned.ts'
 
 export interface Example {
   /** Without a slash at its end. */
@@ -43,44 +42,16 @@ export function startDemo(start?: Start): Promise<Example> {
 async function startProgram(program: readonly string[], { port, env, within = [] }: Start = {}): Promise<Example> {
   const chosen = port ?? (await freePort())
   const [command = '', ...args] = [...within, process.execPath, ...program]
-  const child = spawn(command, args, { env: { ...process.env, PORT: String(chosen), ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  let changed = Promise.withResolvers<void>()
-  const change = (): void => {
-    changed.resolve()
-    changed = Promise.withResolvers()
-  }
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (data) => {
-      output += String(data)
-      change()
-    })
-  }
-  let over = false
-  const exited = new Promise<number | null>((resolve) => {
-    child.on('close', (code) => {
-      over = true
-      change()
-      resolve(code)
-    })
-  })
-  onTestFinished(async () => {
-    child.kill('SIGKILL')
-    await exited
-  })
+  // Of the environment of the tests no more than where programs are: its HOST or REDIS_URL is not for these.
+  const example = spawned(command, args, { env: { PATH: process.env['PATH'], PORT: String(chosen), ...env } })
   return {
     url: `http://${env?.['HOST'] ?? '127.0.0.1'}:${chosen}`,
     port: Number(chosen),
-    output: () => output,
-    exited,
-    interrupt: () => child.kill('SIGINT'),
-    kill: () => child.kill('SIGKILL'),
-    async printed(text, times = 1) {
-      while (output.split(text).length <= times) {
-        if (over) throw new Error(`The example ended before it said ${JSON.stringify(text)}:\n${output}`)
-        await changed.promise
-      }
-    },
+    output: () => example.output,
+    exited: example.exited,
+    interrupt: () => example.kill('SIGINT'),
+    kill: () => example.kill('SIGKILL'),
+    printed: (text, times = 1) => (times === 1 ? example.until(text) : example.until(() => example.output.split(text).length > times)),
   }
 }
 

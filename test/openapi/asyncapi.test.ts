@@ -154,6 +154,12 @@ test.each([
   ['no path', () => asyncapi(market, { document: { info: INFO } }), 'takes stream'],
   ['no info', () => describeMarket({ document: {} as never }), '{ info: { title, version } }'],
   ['an option of openapi', () => describeMarket({ refusals: [401] } as object), 'has no "refusals"'],
+  [
+    'a version that is a number',
+    // @ts-expect-error: as YAML reads `asyncapi: 3`
+    () => describeMarket({ document: { asyncapi: 3, info: INFO } }),
+    'document.asyncapi is 3; give it as a string',
+  ],
   ['AsyncAPI 2', () => describeMarket({ document: { asyncapi: '2.6.0', info: INFO } }), 'is of AsyncAPI 2.6.0'],
 ])('%s is refused', (_, run, message) => {
   const error = caught(run)

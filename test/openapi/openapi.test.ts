@@ -87,6 +87,11 @@ describe('a document', () => {
     expect(statuses([204, 402])).toEqual(['200', '204', '400', '402', '429', '431', '500', '503'])
   })
 
+  test('says as much of a status that the server answers with by itself when connect does too', () => {
+    const responses = (refusals: number[]) => describeMarket({ refusals }).paths['/events']!.get!.responses
+    expect(responses([200, 429, 503])).toEqual(responses([]))
+  })
+
   test('describes a stream that is asked for with POST, whose body the application says', async () => {
     const document = describeMarket({ method: 'post' })
     document.paths['/events']!.post!.requestBody = { content: { 'application/json': { schema: { type: 'object' } } } }
@@ -229,6 +234,12 @@ test.each([
     // @ts-expect-error: the contract has no such event
     () => describeMarket({ jsonSchemas: { prise: {} } }),
     'jsonSchemas has "prise"',
+  ],
+  [
+    'a version that is a number',
+    // @ts-expect-error: as YAML reads `openapi: 3.1`
+    () => describeMarket({ document: { openapi: 3.1, info: INFO } }),
+    'document.openapi is 3.1; give it as a string',
   ],
   ['OpenAPI 3.0', () => describeMarket({ document: { openapi: '3.0.4', info: INFO } }), 'is of OpenAPI 3.0.4'],
   ['a path that is there already', () => describeMarket({ document: describeMarket() }), 'has GET /events already'],

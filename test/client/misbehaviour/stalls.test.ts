@@ -29,8 +29,6 @@ const STALLS: readonly (readonly [where: string, stall: Stall])[] = [
   ['within its headers', { ...RESPONSE, sent: 'HTTP/1.1 200 OK\r\ncontent-type: text/ev' }],
   ['before the end of its head', { ...RESPONSE, sent: STREAM_HEAD.slice(0, -1) }],
   ['behind an informational response', { ...RESPONSE, sent: 'HTTP/1.1 103 Early Hints\r\n\r\n' }],
-  ['within the body of a 503', { ...RESPONSE, sent: 'HTTP/1.1 503 No\r\ncontent-length: 1000\r\n\r\nnot now' }],
-  ['within the body of a page', { ...RESPONSE, sent: 'HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 1000\r\n\r\n<h1>' }],
   ['right behind its head', { ...SILENCE, sent: STREAM_HEAD, heard: ['two'] }],
   ['behind an event', { ...SILENCE, sent: STREAM_HEAD + FIRST }],
   ['within an event', { ...SILENCE, sent: `${STREAM_HEAD}${FIRST}id: 2\ndata: tw` }],
