@@ -18,7 +18,7 @@ let moves = 0
 /** The timers of the clock that is installed. */
 let timers: Timers | undefined
 
-/** Something has moved: a request, or bytes. */
+/** Something has moved: a request, bytes, or what was under way and is finished. */
 export function stir(): void {
   moves++
 }

@@ -1,7 +1,7 @@
 import { EventwireError } from '../errors.ts'
 import { milliseconds, type Duration } from '../server/duration.ts'
 import { calm, followTimers, hasTimers } from './calm.ts'
-import { openLinks } from './link.ts'
+import { openStreams } from './link.ts'
 import { Timers } from './timers.ts'
 
 /** Options of {@link installClock}. */
@@ -79,7 +79,7 @@ function refuse(): void {
       "The fake timers of the test's runner are on. Use those alone, or turn them off: vi.useRealTimers().",
     )
   }
-  if (openLinks() > 0) {
+  if (openStreams() > 0) {
     throw new EventwireError(
       'invalid-option',
       'A stream of a test server is open, and its timers are real. Install the clock before it connects, and close() the servers of earlier tests.',

@@ -5,6 +5,8 @@ export type Bytes = Uint8Array<ArrayBuffer>
 
 /** How a link is carried. */
 export interface LinkRules {
+  /** Whether it is a stream of events; what else there is may be left unread. */
+  readonly isStream: boolean
   /** A promise to wait for before bytes go on; `undefined` when they may. */
   readonly passage: () => Promise<void> | undefined
   readonly onOver: (link: Link) => void
@@ -14,14 +16,15 @@ export interface LinkRules {
 
 let open = 0
 
-/** How many links are open, of all test servers. */
-export function openLinks(): number {
+/** How many streams of events are open, of all test servers. */
+export function openStreams(): number {
   return open
 }
 
 /** Carries the body of one response from the server to the client, as fast as that reads it. */
 export class Link {
   readonly body: ReadableStream<Bytes>
+  readonly isStream: boolean
   readonly #source: ReadableStreamDefaultReader<Bytes>
   readonly #rules: LinkRules
   /** Given at once, when `body` is made. */
@@ -34,6 +37,7 @@ export class Link {
   constructor(source: ReadableStream<Bytes>, rules: LinkRules) {
     this.#source = source.getReader()
     this.#rules = rules
+    this.isStream = rules.isStream
     this.body = new ReadableStream<Bytes>(
       {
         start: (controller) => void (this.#controller = controller),
@@ -42,7 +46,7 @@ export class Link {
       },
       { highWaterMark: 0 },
     )
-    open++
+    if (this.isStream) open++
   }
 
   /** Breaks it, once so many bytes more have got through. */
@@ -93,7 +97,7 @@ export class Link {
   #end(): void {
     if (this.#over) return
     this.#over = true
-    open--
+    if (this.isStream) open--
     stir()
     this.#rules.onOver(this)
   }

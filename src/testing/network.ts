@@ -1,3 +1,4 @@
+import { isStream } from '../client/response.ts'
 import { EventwireError } from '../errors.ts'
 import { stir } from './calm.ts'
 import { Link } from './link.ts'
@@ -13,9 +14,9 @@ export interface CutOptions {
 
 /** A way to a server, in memory, and what may go wrong on it. */
 export interface Network {
-  /** Asks the server, as the global `fetch` would. A path is one of `http://localhost`. */
+  /** Asks the server, as the global `fetch` would, but that it follows no redirect, and the response has no `url`. A path is one of `http://localhost`. */
   readonly fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>
-  /** How many streams are open. */
+  /** How many streams of events are open: responses of status 200 and the type `text/event-stream`. */
   readonly connections: number
   /** Breaks every open connection, and every request under way, as a network does that changes; clients may come back at once. */
   cut(options?: CutOptions): void
@@ -65,7 +66,12 @@ export function createNetwork(endpoint: Endpoint): NetworkParts {
 
   const carry = (response: Response, signal: AbortSignal, onLeft: () => void): Response => {
     if (!response.body) return response
-    const link = new Link(response.body, { passage: () => stalled?.promise, onOver: () => void links.delete(link), onLeft })
+    const link = new Link(response.body, {
+      isStream: isStream(response),
+      passage: () => stalled?.promise,
+      onOver: () => void links.delete(link),
+      onLeft,
+    })
     links.add(link)
     whenAborted(signal, () => link.cut(signal.reason))
     return new Response(link.body, response)
@@ -91,7 +97,7 @@ export function createNetwork(endpoint: Endpoint): NetworkParts {
 
   const network: Network = {
     get connections() {
-      return links.size
+      return [...links].filter((link) => link.isStream).length
     },
     async fetch(input, { signal: given, ...init } = {}) {
       const request = new Request(input instanceof Request ? input : new URL(input, ORIGIN), init)

@@ -7,7 +7,7 @@ import { memoryLog } from '../server/memory-log.ts'
 import type { EmitterOptions } from '../server/options.ts'
 import { calm, PATIENCE, pause, realTime } from './calm.ts'
 import { createNetwork, type Endpoint, type Network } from './network.ts'
-import { watchHandlers, type UnderWay } from './watch.ts'
+import { UnderWay, watchContract, watchEmits, watchHandlers, watchOptions, watchSnapshot } from './watch.ts'
 
 /** Options of `subscribe`: those of `createSubscriber`, but for `fetch`, and the url. */
 export interface TestSubscriberOptions extends Omit<SubscriberOptions, 'fetch'> {
@@ -20,8 +20,13 @@ export interface TestServer<C extends Contract> extends Network {
   /** Makes a real subscriber of this server. As any other it connects when its first handler or loop arrives. */
   subscribe(options?: TestSubscriberOptions): Subscriber<C>
   /**
-   * Resolves when all that was emitted has come to those who are connected, every request has been answered, and the handlers of what `subscribe` gave have
-   * finished. It lets no time pass: what waits for that, such as another attempt, stays as it is.
+   * Resolves when nothing moves any more: every request has been answered; what `emitter` and its snapshots send has come to those who are connected; and the
+   * subscribers that `subscribe` gave have finished with it: their schemas, their handlers and loops, and the options that they ask:
+   * `url`, `headers`, `body`, `cursor`, `onUnauthorized` and `shouldRetry`.
+   * It lets no time pass: what waits for that, such as another attempt, stays as it is.
+   *
+   * It cannot see, and does not wait for: emits of an emitter of your own that nobody awaits; a stream of your own that takes its time between two events; a log over
+   * a network; `onConnect` and other hooks that only listen; handlers of subscribers that `subscribe` did not give, their schemas and options; whoever reads a `toReadableStream`.
    *
    * @throws EventwireError `timeout` after 3 s of real time, with what is not finished.
    */
@@ -41,10 +46,10 @@ export interface TestEmitterServer<C extends Contract> extends TestServer<C> {
   gap(): void
 }
 
-/** A subscriber, and what its handlers are at. */
+/** A subscriber, and what it is at. */
 interface Client<C extends Contract> {
   readonly stream: Subscriber<C>
-  readonly underWay: ReadonlySet<UnderWay>
+  readonly underWay: UnderWay
 }
 
 /**
@@ -69,11 +74,19 @@ export function createTestServer<C extends Contract, Context>(
 }
 
 function serveEmitter<C extends Contract, Context>(contract: C, options: EmitterOptions<C, Context>): TestEmitterServer<C> {
-  const { history, log = memoryLog(history), ...others } = options
-  const emitter = createEmitter<C, Context>(contract, { ...others, log, ...(options.log && { history }) })
+  const { history, log = memoryLog(history), snapshot, ...others } = options
+  const underWay = new UnderWay()
+  const plain = createEmitter<C, Context>(watchContract(contract, underWay), {
+    ...others,
+    log,
+    ...(options.log && { history }),
+    snapshot: typeof snapshot === 'function' ? watchSnapshot(snapshot, underWay) : snapshot,
+  })
+  const emitter = watchEmits(plain, underWay)
   const server = serve(
     contract,
     (request) => emitter.handle(request),
+    underWay,
     () => emitter.close(),
   )
   return Object.assign(server, {
@@ -89,7 +102,12 @@ function serveEmitter<C extends Contract, Context>(contract: C, options: Emitter
   })
 }
 
-function serve<C extends Contract>(contract: C, endpoint: Endpoint, onClosed: () => unknown = () => {}): TestServer<C> {
+function serve<C extends Contract>(
+  contract: C,
+  endpoint: Endpoint,
+  served = new UnderWay(),
+  onClosed: () => unknown = () => {},
+): TestServer<C> {
   const { network, unanswered, end } = createNetwork(endpoint)
   const clients: Client<C>[] = []
 
@@ -97,25 +115,32 @@ function serve<C extends Contract>(contract: C, endpoint: Endpoint, onClosed: ()
     subscribe({ url = '/events', ...options }: TestSubscriberOptions = {}): Subscriber<C> {
       if ('fetch' in options)
         throw new EventwireError('invalid-option', 'subscribe: what it gives asks this server. Leave fetch out, or use createSubscriber.')
-      const stream = createSubscriber(contract, url, { ...options, fetch: network.fetch })
-      clients.push({ stream, underWay: watchHandlers(stream) })
+      const underWay = new UnderWay()
+      const { url: address, ...watched } = watchOptions({ ...options, url }, underWay)
+      const stream = createSubscriber(watchContract(contract, underWay), address, { ...watched, fetch: network.fetch })
+      watchHandlers(stream, underWay)
+      clients.push({ stream, underWay })
       return stream
     },
     async settled(): Promise<void> {
       const late = realTime() + PATIENCE
       for (;;) {
         await calm()
-        const unfinished = [...unanswered().map(unansweredRequest), ...clients.flatMap(unfinishedHandlers)]
-        if (unfinished.length === 0) return
-        if (realTime() > late) throw new EventwireError('timeout', `Not settled after ${PATIENCE} ms. ${unfinished.join(' ')}`)
+        const left = [...unanswered().map(unansweredRequest), ...served.sentences, ...clients.flatMap(unfinished)]
+        if (left.length === 0) return
+        if (realTime() > late) throw new EventwireError('timeout', `Not settled after ${PATIENCE} ms. ${left.join(' ')}`)
         await pause(5)
       }
     },
     async close(): Promise<void> {
       for (const { stream } of clients) stream.close()
       end()
-      await calm()
-      await onClosed()
+      try {
+        await calm()
+      } finally {
+        // Also where a timer of the application has thrown.
+        await onClosed()
+      }
     },
   })
 }
@@ -124,11 +149,7 @@ function unansweredRequest({ method, url }: Request): string {
   return `${method} ${url} has not been answered.`
 }
 
-function unfinishedHandlers<C extends Contract>({ stream: { status }, underWay }: Client<C>): string[] {
+function unfinished<C extends Contract>({ stream: { status }, underWay }: Client<C>): string[] {
   // What was closed goes on without anybody.
-  if (status.state === 'closed' && status.reason === 'aborted') return []
-  return Array.from(underWay, ({ by, event, id }) => {
-    const what = by === 'handler' ? 'A handler has not finished with' : 'A loop has not asked for what follows'
-    return `${what} event ${JSON.stringify(event)} (id ${id}). If it waits for time, advance the clock first.`
-  })
+  return status.state === 'closed' && status.reason === 'aborted' ? [] : underWay.sentences
 }

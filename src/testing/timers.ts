@@ -15,6 +15,7 @@ export interface TimerHandle {
   hasRef(): boolean
   refresh(): TimerHandle
   close(): TimerHandle
+  [Symbol.dispose](): void
   [Symbol.toPrimitive](): number
 }
 
@@ -44,10 +45,15 @@ export class Timers {
     const timer = { due: this.now + wait, wait, repeats, run }
     const number = this.#number++
     this.#waiting.set(number, timer)
+    let referenced = true
+    const refer = (to: boolean): TimerHandle => {
+      referenced = to
+      return handle
+    }
     const handle: TimerHandle = {
-      ref: () => handle,
-      unref: () => handle,
-      hasRef: () => false,
+      ref: () => refer(true),
+      unref: () => refer(false),
+      hasRef: () => referenced,
       refresh: () => {
         timer.due = this.now + wait
         this.#waiting.set(number, timer)
@@ -57,6 +63,7 @@ export class Timers {
         this.#waiting.delete(number)
         return handle
       },
+      [Symbol.dispose]: () => void this.#waiting.delete(number),
       [Symbol.toPrimitive]: () => number,
     }
     return handle

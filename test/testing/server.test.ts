@@ -1,4 +1,3 @@
-import { createServer } from 'node:http'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { defineEvents, text } from 'eventwire'
 import { createSubscriber, onDemand } from 'eventwire/client'
@@ -21,6 +20,16 @@ function stopTime(): Clock {
   return clock
 }
 
+/** Takes longer than it takes to find that nothing moves. */
+function later<T>(value: T): Promise<T> {
+  return new Promise((resolve) => void setTimeout(resolve, 30, value))
+}
+
+/** A contract with a schema that looks something up. */
+const slow = defineEvents({
+  price: { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => later({ value: value as number }) } },
+})
+
 /** What a promise rejects with. */
 const rejected = (promise: Promise<unknown>): Promise<Error> =>
   promise.then(
@@ -32,8 +41,7 @@ test('settled waits until asynchronous handlers have finished with all that was 
   const server = open()
   const finished: number[] = []
   server.subscribe().on('price', async ({ usd }) => {
-    // Of the world outside, which no clock moves.
-    await new Promise((resolve) => createServer().listen(0, '127.0.0.1').close(resolve))
+    await later(usd)
     finished.push(usd)
   })
   await server.settled()
@@ -43,22 +51,143 @@ test('settled waits until asynchronous handlers have finished with all that was 
 })
 
 test('settled waits for requests that the server takes its time with', async () => {
-  const server = open({
-    connect: () =>
-      new Promise((resolve) =>
-        createServer()
-          .listen(0, '127.0.0.1')
-          .close(() => resolve({})),
-      ),
-  })
+  const server = open({ connect: () => later({}) })
   const stream = server.subscribe()
   stream.on('price', () => {})
   await server.settled()
   expect(stream.status.state).toBe('open')
 })
 
-test('settled says after three seconds which handler, loop or request is not finished', async () => {
-  const server = open({ connect: ({ url }) => (url.endsWith('never') ? new Promise(() => {}) : {}) })
+test('settled waits for asynchronous schemas, those of emits that nobody awaits too', async () => {
+  const server = createTestServer(slow)
+  onTestFinished(() => server.close())
+  const heard = record(server.subscribe())
+  await server.settled()
+  void server.emitter.emit('price', 1)
+  await server.settled()
+  expect(heard.events).toMatchObject([{ data: 1 }])
+  await server.emitter.emit('price', 2)
+  await server.settled()
+  expect(heard.events).toMatchObject([{ data: 1 }, { data: 2 }])
+})
+
+test('settled waits for emits that nobody awaits, where the log is slow', async () => {
+  const log = memoryLog()
+  const { append } = log
+  const server = open({
+    log: Object.assign(log, { append: async (it: Parameters<typeof append>[0]) => append.call(log, await later(it)) }),
+  })
+  const heard = record(server.subscribe())
+  await server.settled()
+  void server.emitter.emit('price', price(1))
+  await server.settled()
+  expect(heard.events).toMatchObject([{ data: price(1) }])
+})
+
+test('an emit that nobody awaits and that fails goes to onError, as ever', async () => {
+  const onError = vi.fn<(error: Error) => void>()
+  const server = open({ onError })
+  void server.emitter.emit('price', { usd: 'many' } as never)
+  await server.settled()
+  expect(onError).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: 'invalid-payload' }))
+})
+
+test('settled waits for snapshots, and for their asynchronous schemas', async () => {
+  const server = createTestServer(slow, {
+    async *snapshot() {
+      for (const data of [1, 2]) yield { event: 'price', data: await later(data) }
+    },
+  })
+  onTestFinished(() => server.close())
+  const heard = record(server.subscribe())
+  await server.settled()
+  expect(heard.events).toMatchObject([{ data: 1 }, { data: 2 }])
+
+  const promised = open({ snapshot: () => later([{ event: 'price', data: price(1) }]) })
+  const told = record(promised.subscribe())
+  await promised.settled()
+  expect(told.events).toMatchObject([{ data: price(1) }])
+})
+
+test('settled does not wait for snapshots whose client is gone or takes nothing, and those are told that it is', async () => {
+  const returned = vi.fn<() => Promise<{ done: true; value: undefined }>>(async () => ({ done: true, value: undefined }))
+  const server = open({ snapshot: () => ({ [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}), return: returned }) }) })
+  record(server.subscribe())
+  const settled = server.settled()
+  await vi.waitFor(() => expect(server.emitter.stats().connections).toBe(1))
+  server.cut()
+  await settled
+  expect(returned).toHaveBeenCalledOnce()
+
+  let asked = 0
+  const endless = open({
+    highWaterMark: 1,
+    async *snapshot() {
+      for (;;) yield { event: 'price', data: price(asked++) }
+    },
+  })
+  endless.stall()
+  record(endless.subscribe())
+  await endless.settled()
+  expect(asked).toBeGreaterThan(0)
+})
+
+test('settled waits for what a subscriber asks of its options', async () => {
+  const server = createTestServer(market, async (request) => {
+    if (request.headers.get('authorization') !== 'renewed') return new Response(null, { status: 401 })
+    return new Response(`id: 8\ndata: ${request.url} ${request.headers.get('last-event-id')} ${await request.text()}\n\n`, {
+      headers: { 'content-type': 'text/event-stream' },
+    })
+  })
+  onTestFinished(() => server.close())
+  let authorization = 'old'
+  const heard = record(
+    server.subscribe({
+      url: () => later('/slow'),
+      headers: () => later({ authorization }),
+      body: () => later('body'),
+      cursor: { load: () => later('7'), save: () => {} },
+      onUnauthorized: async () => void (authorization = await later('renewed')),
+      shouldRetry: () => later(false),
+    }),
+  )
+  await server.settled()
+  expect(heard.events).toMatchObject([{ data: 'http://localhost/slow 7 body' }])
+  expect(heard.statuses.at(-1)).toMatchObject({ state: 'closed', reason: 'fatal' })
+})
+
+test('settled waits until the cursor is saved', async () => {
+  const server = open()
+  const saved: string[] = []
+  record(server.subscribe({ cursor: { load: () => null, save: async (id) => saved.push(await later(id)) } }))
+  await server.settled()
+  const id = await server.emitter.emit('price', price(1))
+  await server.settled()
+  expect(saved.at(-1)).toBe(id)
+})
+
+test('a loop that asks for two events at once has finished when it asks for a third, or returns', async () => {
+  const server = open()
+  const loops = [server.subscribe().events('message'), server.subscribe().events('message')] as const
+  const both = loops.flatMap((loop) => [loop.next(), loop.next()])
+  await server.settled()
+  await server.emitter.emit('message', 'one')
+  await server.emitter.emit('message', 'two')
+  await Promise.all(both)
+  const third = loops[0].next()
+  await loops[1].return?.()
+  await server.settled()
+  await server.emitter.emit('message', 'three')
+  expect(await third).toMatchObject({ value: { data: 'three' } })
+})
+
+test('settled says after three seconds which handler, loop, option, emit or request is not finished', async () => {
+  const log = memoryLog()
+  const { append } = log
+  const stuckLog = Object.assign(log, {
+    append: (it: Parameters<typeof append>[0]) => (it.event === 'halted' ? new Promise<string>(() => {}) : append.call(log, it)),
+  })
+  const server = open({ log: stuckLog, connect: ({ url }) => (url.endsWith('never') ? new Promise(() => {}) : {}) })
   const stuck = server.subscribe()
   stuck.on('price', () => new Promise(() => {}))
   const loop = server.subscribe().events('message')
@@ -68,9 +197,13 @@ test('settled says after three seconds which handler, loop or request is not fin
   const second = await server.emitter.emit('message', 'one')
   await first
   void server.fetch('/never').catch(() => {})
+  void server.emitter.emit('halted', { symbol: 'BTC', reason: 'late' })
+  record(server.subscribe({ headers: () => new Promise(() => {}) }))
   const error = await rejected(server.settled())
   expect(error).toMatchObject({ code: 'timeout' })
   expect(error.message).toContain('GET http://localhost/never has not been answered.')
+  expect(error.message).toContain('An emit of event "halted" has not finished.')
+  expect(error.message).toContain('The option headers of a subscriber has not finished.')
   expect(error.message).toContain(`A handler has not finished with event "price" (id ${id}).`)
   expect(error.message).toContain(`A loop has not asked for what follows event "message" (id ${second}).`)
 })
@@ -330,6 +463,41 @@ test('fetch is as the global one: with a URL or a Request, and a signal that end
   leaving.abort()
   await expect(reader.read()).rejects.toThrow('aborted')
   expect(emitter.stats().connections).toBe(0)
+})
+
+test('fetch follows no redirect', async () => {
+  const server = createTestServer(market, ({ url }) => (url.endsWith('/a') ? Response.redirect('http://localhost/b') : new Response('b')))
+  onTestFinished(() => server.close())
+  const { status, headers, url } = await server.fetch('/a')
+  expect([status, headers.get('location'), url]).toEqual([302, 'http://localhost/b', ''])
+})
+
+test('connections are streams of events; other responses that nobody reads are none, and keep no clock from being installed', async () => {
+  const server = createTestServer(market, ({ url }) =>
+    url.endsWith('/events')
+      ? new Response(new ReadableStream(), { headers: { 'content-type': 'text/event-stream' } })
+      : Response.json({ id: 1 }, { status: 202 }),
+  )
+  onTestFinished(() => server.close())
+  for (let i = 0; i < 3; i++) await server.fetch('/publish', { method: 'POST' })
+  expect(server.connections).toBe(0)
+  stopTime().uninstall()
+  await server.fetch('/events')
+  expect(server.connections).toBe(1)
+  expect(caught(() => installClock())).toMatchObject({ code: 'invalid-option' })
+  server.cut()
+  expect(server.connections).toBe(0)
+  stopTime()
+})
+
+test('close closes the emitter also where a timer of the application throws meanwhile, and throws what that did', async () => {
+  stopTime()
+  const server = createTestServer(market)
+  setTimeout(() => {
+    throw new Error('boom')
+  })
+  await expect(server.close()).rejects.toThrow('boom')
+  expect(await rejected(server.emitter.emit('price', price(1)))).toMatchObject({ code: 'emitter-closed' })
 })
 
 test('after close nothing is open, no request gets through, and to close again does nothing', async () => {
