@@ -76,7 +76,7 @@ function parsed<T extends ParseArgsConfig>(command: string, config: T): ReturnTy
     return parseArgs(config)
   } catch (error) {
     // Node's own text goes on about arguments that begin with a dash.
-    return refuse(`${messageOf(error).split('. ')[0]!.replace(/\.?$/, '.')} eventwire help ${command} lists the options.`)
+    return refuse(`${messageOf(error).split(/\.\s/)[0]!.replace(/\.?$/, '.')} eventwire help ${command} lists the options.`)
   }
 }
 

@@ -2,7 +2,7 @@ import type { CheckArgs } from './args.ts'
 import { ask, beginning, isAnswer, PATIENCE, type Answer, type NoAnswer } from './exchange.ts'
 import type { ExitCode } from './exit-code.ts'
 import { fail, type Finding } from './finding.ts'
-import { bodyFinding, headFindings, isEventStream } from './head-findings.ts'
+import { headFindings, isEventStream } from './head-findings.ts'
 import { notify } from './notices.ts'
 import { probeCors } from './probe-cors.ts'
 import { probeHead } from './probe-head.ts'
@@ -46,9 +46,10 @@ async function* examine({ url, headers: given, time, origin }: CheckArgs): Async
 }
 
 async function* examineAnswer(answer: Answer, time: number, origin: string | undefined): AsyncGenerator<Finding, void> {
-  yield* headFindings(answer)
-  if (isEventStream(answer)) yield* examineStream(answer, time)
-  else yield* bodyFinding(await beginning(answer))
+  if (isEventStream(answer)) {
+    yield* headFindings(answer)
+    yield* examineStream(answer, time)
+  } else yield* headFindings(answer, await beginning(answer))
   if (origin !== undefined) yield* await probeCors(answer, origin)
 }
 

@@ -13,18 +13,14 @@ export function isEventStream({ status, response }: Answer): boolean {
   return status === 200 && /^\s*text\/event-stream\s*(;|$)/i.test(response.headers['content-type'] ?? '')
 }
 
-/** What the head of a response says, up to where it is no stream. */
-export function headFindings(answer: Answer): Finding[] {
-  const findings = [...redirectFindings(answer), responseFinding(answer)]
+/** What the head of a response says, up to where it is no stream; there with the beginning of its `body`. */
+export function headFindings(answer: Answer, body = ''): Finding[] {
+  const said = body.trim() && `; the body begins with: ${excerpt(body)}`
+  const findings = [...redirectFindings(answer), responseFinding(answer, answer.status === 200 ? '' : said)]
   if (answer.status !== 200) return findings
-  findings.push(typeFinding(answer))
+  findings.push(typeFinding(answer, said))
   if (!isEventStream(answer)) return findings
   return [...findings, cachingFinding(answer), codingFinding(answer), ...transferFindings(answer)]
-}
-
-/** What a body says that is no stream. */
-export function bodyFinding(text: string): Finding[] {
-  return text.trim() === '' ? [] : [ok('body', `it begins with: ${excerpt(text)}`)]
 }
 
 function redirectFindings({ redirects, url }: Answer): Finding[] {
@@ -33,10 +29,10 @@ function redirectFindings({ redirects, url }: Answer): Finding[] {
   return [warn('redirect', ways, `each reconnect takes the whole way again: give clients ${url} itself.`)]
 }
 
-function responseFinding({ status, response, took }: Answer): Finding {
+function responseFinding({ status, response, took }: Answer, said: string): Finding {
   const { server, via } = response.headers
   const from = [server, via && `via ${via}`].filter(Boolean).join(', ')
-  const says = `${status} over HTTP/${response.httpVersion}${from && ` from ${from}`}, its head after ${duration(took)}`
+  const says = `${status} over HTTP/${response.httpVersion}${from && ` from ${from}`}, its head after ${duration(took)}${said}`
   if (status === 204) return fail('response', says, 'it tells clients not to come back: give the address of a stream that goes on.')
   if (status !== 200)
     return fail('response', says, remedyOfStatus(status) ?? 'a stream is answered with 200; a browser’s EventSource gives up on all else.')
@@ -55,11 +51,11 @@ function responseFinding({ status, response, took }: Answer): Finding {
   return ok('response', says)
 }
 
-function typeFinding(answer: Answer): Finding {
+function typeFinding(answer: Answer, said: string): Finding {
   const type = answer.response.headers['content-type']
   if (!isEventStream(answer)) {
     const page = /html/i.test(type ?? '') ? ' It is a page: often the one that an application answers every unknown path with.' : ''
-    return fail('content-type', `${type ?? 'none'}, so clients give up`, `send content-type: text/event-stream.${page}`)
+    return fail('content-type', `${type ?? 'none'}, so clients give up${said}`, `send content-type: text/event-stream.${page}`)
   }
   const charset = /charset\s*=\s*"?([^\s";]+)/i.exec(type ?? '')?.[1]
   if (charset && !/^utf-?8$/i.test(charset))

@@ -26,7 +26,7 @@ const BY_STATUS: Readonly<Record<number, string>> = {
   401: "Give credentials: --header 'Authorization: Bearer …'.",
   403: "These credentials are not enough, or there are none: --header 'Authorization: Bearer …'.",
   404: 'Check the path of the address.',
-  405: 'This address does not take this method.',
+  405: 'This address does not take this method. With --data, tail asks by POST.',
   406: 'The server refuses to answer with text/event-stream: check the address.',
   410: 'What was there is gone: check the address.',
   429: 'There are too many requests or connections from here: wait, or close some.',

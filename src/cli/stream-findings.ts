@@ -11,9 +11,12 @@ const TORN_PAUSES = 3
 const LATE = 2_000
 /** A silence, in ms, beyond which some proxies and networks cut a connection. */
 const LONG_SILENCE = 30_000
+/** How long a stream goes on, in ms, that says something of its pace. */
+const BRIEF = 1_000
 
-const UNBUFFER =
-  'turn buffering off where it is: the header x-accel-buffering: no, or proxy_buffering off, for nginx; no compression on the way; a flush after each event in the server.'
+const BUFFERING_OFF =
+  'buffering off where it is: the header x-accel-buffering: no, or proxy_buffering off, for nginx; no compression on the way; a flush after each event in the server.'
+const UNBUFFER = `turn ${BUFFERING_OFF}`
 const BEAT = 'send a comment (":" and a blank line) each 15 s: proxies cut what is silent, and clients cannot tell it from what is dead.'
 
 /** What is known of heartbeats: that one came, or that none was due; `undefined` when it is not known yet. */
@@ -30,8 +33,7 @@ export function signOfLife({ beats, ready, events, finished, lasted, silence }: 
 export function streamFindings(watched: Watched): Finding[] {
   return [
     ...formatFindings(watched),
-    bufferingFinding(watched),
-    heartbeatFinding(watched),
+    ...timeFindings(watched),
     idFinding(watched),
     ...nameFindings(watched),
     ...retryFindings(watched),
@@ -54,6 +56,13 @@ function formatFindings({ fault, bytes, events, beats, ready, unfinished, excerp
   ]
 }
 
+/** What takes time to see: of a stream that was over at once there is only what was amiss. */
+function timeFindings(watched: Watched): Finding[] {
+  const findings = [bufferingFinding(watched), heartbeatFinding(watched)]
+  const over = watched.finished || watched.end !== undefined
+  return over && watched.lasted < BRIEF ? findings.filter(({ level }) => level === 'fail') : findings
+}
+
 function bufferingFinding(watched: Watched): Finding {
   const { bytes, excerpt: text, first, torn, pauses, tornPauses, lasted, ready } = watched
   const seen = `in ${duration(lasted)}`
@@ -61,7 +70,7 @@ function bufferingFinding(watched: Watched): Finding {
     return warn(
       'buffering',
       `not a byte ${seen} behind the head: a quiet server, or a proxy that holds the stream back`,
-      `have the server send a comment at once and each 15 s, and look again. ${UNBUFFER}`,
+      `have the server send a comment at once and each 15 s, and look again. Turn ${BUFFERING_OFF}`,
     )
   if (text === '')
     return fail(
@@ -112,7 +121,7 @@ function heartbeatFinding(watched: Watched): Finding {
     return fail(
       'heartbeats',
       `${announced}, and ${longest}`,
-      `something on the way holds them back, or the server is overloaded. ${UNBUFFER}`,
+      `something on the way holds them back, or the server is overloaded. Turn ${BUFFERING_OFF}`,
     )
   if (!sign)
     return warn(

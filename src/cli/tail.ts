@@ -15,6 +15,9 @@ import { createScreen, painter, type Screen } from './terminal.ts'
 /** Largest event and id, in bytes. Well beyond those of an application's client: this is for looking at whatever is there. */
 const LIMITS = { eventBytes: 64 << 20, idBytes: 64 << 10 }
 
+/** After how long without a response, in ms, that is said. */
+const SLOW = 3_000
+
 /** Shows the events of a stream until it is over. */
 export async function tail(args: TailArgs): Promise<ExitCode> {
   const stop = new AbortController()
@@ -31,6 +34,7 @@ export async function tail(args: TailArgs): Promise<ExitCode> {
   const position = createPosition(options, notifyOf, undefined)
   const text = new Set<string>()
   let opened = false
+  let waiting: ReturnType<typeof setTimeout> | undefined
   const payloads = createPayloads(undefined)
   const format = args.json ? forPrograms((event) => text.has(event)) : forPeople(painter(process.stdout), args.pretty)
   const closed = await keepConnected({
@@ -46,7 +50,13 @@ export async function tail(args: TailArgs): Promise<ExitCode> {
       if (opened && position.received === '') notify('no event had an id: what was sent in between is missed.')
       opened = true
     },
-    trace: (event) => notify(endNotice(event)),
+    trace(event) {
+      clearTimeout(waiting)
+      // Only GET is what `check` asks by.
+      if (event.type === 'request')
+        waiting = setTimeout(notify, SLOW, `no response yet${args.data === undefined ? '; eventwire check says why' : ''}.`)
+      notify(endNotice(event))
+    },
   })
   process.off('SIGINT', quit).off('SIGTERM', quit)
   return conclude(closed, payloads.ends() ? false : args.once || args.data !== undefined)

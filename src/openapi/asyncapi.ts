@@ -69,11 +69,11 @@ interface Messages {
 const BINDING = { bindingVersion: '0.3.0' }
 
 function streaming({ method = 'get' }: DescribeOptions): About {
-  const lastEventId = { type: 'string', description: 'The last id that the client has, if it can set no header Last-Event-ID.' }
+  const lastEventId = { type: 'string', description: 'The last id the client received, if it cannot set the Last-Event-ID header.' }
   return {
     action: 'send',
     summary: 'The stream of events, as text/event-stream.',
-    description: 'A client that was cut brings the last id that it has, and the stream goes on behind it; or `$gap` says why it cannot.',
+    description: 'A client that reconnects sends the last id it received, and the stream resumes after it; if it cannot, `$gap` says why.',
     bindings: { http: { method: method.toUpperCase(), query: { type: 'object', properties: { lastEventId } }, ...BINDING } },
   }
 }

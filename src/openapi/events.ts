@@ -41,7 +41,7 @@ export function publicationOf(event: string, data: JsonSchema): JsonSchema {
     properties: {
       event: { type: 'string', const: event },
       data,
-      topic: { type: 'string', description: 'Only who listens to it hears of it.' },
+      topic: { type: 'string', description: 'If given, only clients that listen to this topic receive the event.' },
     },
     required: ['event', 'data'],
     additionalProperties: false,
@@ -57,16 +57,16 @@ export const PUBLISHED: JsonSchema = {
 
 /** A problem of RFC 9457. */
 export const PROBLEM: JsonSchema = {
-  description: 'What was wrong, as RFC 9457 has it.',
+  description: 'A problem, as in RFC 9457.',
   type: 'object',
   properties: {
     type: { type: 'string' },
     title: { type: 'string' },
     status: { type: 'integer' },
     detail: { type: 'string' },
-    code: { type: 'string', description: "The code of eventwire's error." },
+    code: { type: 'string', description: 'The eventwire error code.' },
     issues: {
-      description: "What the event's schema objects to.",
+      description: 'What the schema of the event rejects.',
       type: 'array',
       items: {
         type: 'object',
@@ -81,9 +81,9 @@ export const PROBLEM: JsonSchema = {
 /** What the schema says of itself, and whether the event is an end. */
 function descriptionOf(schema: JsonSchema | undefined, ends: boolean, marks: readonly string[]): string | undefined {
   const said = typeof schema?.description === 'string' ? [schema.description] : []
-  if (ends) said.push('The stream is complete after it.')
+  if (ends) said.push('The stream ends after this event.')
   else if (marks.length > 0) {
-    said.push(`The stream is complete after one with the data ${marks.map((mark) => JSON.stringify(mark)).join(' or ')}.`)
+    said.push(`The stream ends after this event if its data is ${marks.map((mark) => JSON.stringify(mark)).join(' or ')}.`)
   }
   return said.length > 0 ? said.join(' ') : undefined
 }

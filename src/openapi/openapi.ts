@@ -14,7 +14,7 @@ export interface OpenApiOptions<C extends Contract = Contract> extends DescribeO
   document: OpenApiBase
   /** Further parameters of the stream, such as a query that says the topics. One of the same name and place replaces ours. Default: none. */
   parameters?: readonly OpenApiParameter[] | undefined
-  /** The statuses that the `connect` hook answers with. Default: `[401, 403]`. */
+  /** The statuses that the `connect` hook refuses with: 204, or 300 to 599. Default: `[401, 403]`. */
   refusals?: readonly number[] | undefined
 }
 
@@ -31,6 +31,7 @@ export function openapi<C extends Contract>(contract: C, options: OpenApiOptions
   const { document, stream, method = 'get', publish, parameters = [], refusals = [401, 403] } = options
   const { openapi: version = '3.2.0', ...rest } = document
   const given = (document.components ?? {}) as Partial<OpenApiComponents>
+  checkLists(parameters, refusals)
   const components = new Components(given.schemas)
   const paths = { ...document.paths } as Record<string, OpenApiPathItem>
 
@@ -47,6 +48,21 @@ export function openapi<C extends Contract>(contract: C, options: OpenApiOptions
   }
   if (publish !== undefined) add(publish, 'post', `publish${name || 'Event'}`, publishOperation(components, contract, publish, options))
   return copyOf({ openapi: streaming(version), ...rest, paths, components: { ...given, schemas: components.schemas } })
+}
+
+/** Refuses what would make a document that is none. Throws `invalid-option`. */
+function checkLists(parameters: readonly OpenApiParameter[], refusals: readonly number[]): void {
+  const places = ['path', 'query', 'header', 'cookie']
+  const refuse = (name: string, value: unknown, wanted: string): never => {
+    throw new EventwireError('invalid-option', `openapi: ${name} has ${JSON.stringify(value)}; ${wanted}.`)
+  }
+  for (const it of parameters) {
+    if (!it?.name || !places.includes(it.in)) refuse('parameters', it, `each has a name, and in: ${places.join(', ')}`)
+  }
+  for (const status of refusals) {
+    const refused = Number.isInteger(status) && status >= 300 && status <= 599
+    if (!refused && status !== 204) refuse('refusals', status, 'give 204, or statuses from 300 to 599')
+  }
 }
 
 /** The version that has streams: `itemSchema` is new in 3.2, which has all of 3.1. What came before wrote schemas otherwise. */

@@ -20,16 +20,16 @@ export function publishOperation(components: Components, contract: Contract, pat
     ...(parameters.length > 0 && { parameters }),
     requestBody: { required: true, content: { [JSON_TYPE]: { schema: addPublication(components, contract, options) } } },
     responses: {
-      202: { description: 'It is published.', content: { [JSON_TYPE]: { schema: components.add('Published', PUBLISHED) } } },
-      400: problem('The body is no JSON of this form.'),
-      401: { description: 'The request does not say who it is from, or not so that it can be believed.' },
-      403: problem('Who it is from may not publish this.'),
-      408: problem('The body takes too long.'),
-      413: problem('The body, or the event, is too large.'),
-      415: problem('The body is not said to be JSON, or comes with a content-encoding.'),
-      422: problem('There is no such event, or the data does not fit it: `issues` is what is wrong with it.'),
-      500: problem('The server failed.'),
-      503: problem('The server is closing, or cannot reach its log.', RETRY_AFTER),
+      202: { description: 'Published.', content: { [JSON_TYPE]: { schema: components.add('Published', PUBLISHED) } } },
+      400: problem('The body is not valid JSON of this form.'),
+      401: { description: 'Not authenticated.' },
+      403: problem('Not allowed.'),
+      408: problem('The body took too long to arrive.'),
+      413: problem('The body or the event is too large.'),
+      415: problem('Content-Type is not application/json, or the body has a content-encoding.'),
+      422: problem('Unknown event, or its data does not match the schema; see `issues`.'),
+      500: problem('Internal server error.'),
+      503: problem('The server is shutting down, or cannot reach its log.', RETRY_AFTER),
     },
   }
 }
@@ -43,5 +43,5 @@ function addPublication(components: Components, contract: Contract, options: Des
     const data = components.addData(`${pascal(event)}${kind}`, schema)
     return [event, components.add(`${pascal(event)}Publication`, publicationOf(event, data))] as const
   })
-  return components.add(`${pascal(contract.name ?? '')}Publication`, anyEvent('What may be published.', events))
+  return components.add(`${pascal(contract.name ?? '')}Publication`, anyEvent('An event to publish.', events))
 }

@@ -16,18 +16,18 @@ export function streamOperation(
   parameters: readonly OpenApiParameter[],
   refusals: readonly number[],
 ): OpenApiOperation {
-  const refused = refusals.map((status) => [String(status), { description: REFUSALS[status] ?? 'The application refuses this request.' }])
+  const refused = refusals.map((status) => [String(status), { description: REFUSALS[status] ?? 'Refused by the application.' }])
   return {
     summary: 'Reads the stream of events.',
     description:
-      'A client that was cut brings the last id that it has, and the stream goes on behind it; or `$gap` says why it cannot. ' +
-      'A block without data, such as `id` alone, is no event: by the standard it moves the id of the client.',
+      'A client that reconnects sends the last id it received, and the stream resumes after it; if it cannot, `$gap` says why. ' +
+      'A block without data, such as one with `id` alone, is not an event: it only updates the last id of the client.',
     parameters: merged([...pathNames(path).map(pathParameter), ...CURSORS], parameters),
     responses: {
       // First: where the server answers with the same status by itself, that has more to say.
       ...Object.fromEntries(refused),
       200: {
-        description: 'The stream. It stays open.',
+        description: 'The stream of events.',
         content: { 'text/event-stream': { itemSchema: addItem(components, contract, options) } },
       },
       ...ANSWERS,
@@ -58,31 +58,33 @@ const CURSORS: readonly OpenApiParameter[] = [
   {
     name: 'Last-Event-ID',
     in: 'header',
-    description: 'The last id that the client has: the stream goes on behind it.',
+    description: 'The last id the client received: the stream resumes after it.',
     schema: TEXT,
   },
-  { name: 'lastEventId', in: 'query', description: 'The same, for clients that cannot set a header.', schema: TEXT },
+  { name: 'lastEventId', in: 'query', description: 'The same as Last-Event-ID, for clients that cannot set a header.', schema: TEXT },
 ]
 
 /** Why the `connect` hook may refuse. */
 const REFUSALS: Readonly<Record<number, string>> = {
-  204: 'There is no more to come: the client should not come back.',
-  401: 'The request does not say who it is from, or not so that it can be believed.',
-  403: 'Who it is from may not read this.',
-  404: 'There is no such stream.',
+  204: 'No more events: the client should not reconnect.',
+  401: 'Not authenticated.',
+  403: 'Not allowed.',
+  404: 'No such stream.',
 }
 
 const inWords = { 'text/plain': { schema: TEXT } }
 
-export const RETRY_AFTER = { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer', minimum: 0 } } }
+export const RETRY_AFTER = {
+  'Retry-After': { description: 'Seconds to wait before trying again.', schema: { type: 'integer', minimum: 0 } },
+}
 
 /** What a stream is answered with besides. */
 const ANSWERS: Readonly<Record<number, OpenApiResponse>> = {
-  400: { description: 'The request is none, or asks for too many topics.', content: inWords },
-  429: { description: 'This client has as many streams open as it may.', headers: RETRY_AFTER, content: inWords },
-  431: { description: 'The head of the request is too large.', content: inWords },
-  500: { description: 'The server failed.', content: inWords },
-  503: { description: 'The server is closing, full, or cannot reach its log.', headers: RETRY_AFTER, content: inWords },
+  400: { description: 'Malformed request, or too many topics.', content: inWords },
+  429: { description: 'This client has too many streams open.', headers: RETRY_AFTER, content: inWords },
+  431: { description: 'The request headers are too large.', content: inWords },
+  500: { description: 'Internal server error.', content: inWords },
+  503: { description: 'The server is shutting down, is full, or cannot reach its log.', headers: RETRY_AFTER, content: inWords },
 }
 
 /** Adds a schema for each event, as it is when its block was parsed (OpenAPI 3.2, 4.14.4), and one for any of them. */

@@ -143,6 +143,17 @@ test('a server that cannot be reached is tried again, and what to do is said', a
   expect(await cli.exit).toBe(0)
 })
 
+test('a response that does not come is said to be missing, and one that comes is not', async () => {
+  const { url } = await serveTcp(
+    (socket, _, head) => void (head.includes('x-late') && setTimeout(() => socket.end(STREAM_HEAD + END), 3_500)),
+  )
+  const cli = eventwire(['tail', url])
+  const [late, soon] = await Promise.all([run(['tail', url, '--header', 'x-late: 1']), run(['tail', (await sending(END)).url])])
+  expect(late.stderr).toMatch(/^# no response yet; eventwire check says why\.\n# open\n/)
+  expect(soon.stderr).toMatch(/^# open\n/)
+  await cli.until('# no response yet')
+})
+
 test('--once does not try again: the end of a stream is the end, and one that cannot be had a failure', async () => {
   const { url, attempts } = await sending('data: x\n\n')
   expect(await run(['tail', url, '--once'])).toMatchObject({ code: 0, stderr: '# open\n# the stream has ended.\n' })
@@ -156,6 +167,7 @@ test.each([
   ['204', response('204 No Content'), 0, /204: the server has nothing for this client/],
   ['$end', `${STREAM_HEAD}${END}`, 0, /the server says: the stream is complete\.\n/],
   ['401', response('401 Unauthorized', 'Who are you?'), 1, /status 401\. It says: Who are you\? Give credentials: --header/],
+  ['405', response('405 Method Not Allowed'), 1, /status 405\. .* With --data, tail asks by POST\.\n/],
   ['404', response('404 Not Found'), 1, /status 404\. Check the path of the address\.\n/],
   [
     'a page',

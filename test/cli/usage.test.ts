@@ -42,6 +42,7 @@ test.each([
   [['tail', URL, '--header', 'authorization'], `give 'Name: value'`],
   [['tail', URL, '--header', 'a b: c'], 'cannot be sent'],
   [['check', URL, '--time', 'long'], 'give a number of seconds'],
+  [['check', URL, '--time', '-1'], 'is ambiguous. eventwire help check'],
   [['check', URL, '--time', '0'], 'give a number of seconds'],
   [['check', URL, '--origin', 'app.example'], 'give one such as https://app.example'],
 ])('%j is said to be wrong in one line', async (args, part) => {

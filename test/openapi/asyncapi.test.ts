@@ -142,7 +142,7 @@ test('names of any kind, marks, recursive schemas and data that is no JSON have 
     { contentType: 'application/json' },
     { contentType: 'text/plain', payload: { enum: ['[DONE]'] } },
   ])
-  expect(messages['done']!.description).toBe('The stream is complete after it.')
+  expect(messages['done']!.description).toBe('The stream ends after this event.')
 
   const packed = asyncapi(odd, { document: { info: INFO }, stream: '/odd', mediaType: 'application/octet-stream' })
   expect((await parse(packed)).faults).toEqual([])

@@ -89,7 +89,7 @@ describe('a document', () => {
 
   test('says as much of a status that the server answers with by itself when connect does too', () => {
     const responses = (refusals: number[]) => describeMarket({ refusals }).paths['/events']!.get!.responses
-    expect(responses([200, 429, 503])).toEqual(responses([]))
+    expect(responses([429, 503])).toEqual(responses([]))
   })
 
   test('describes a stream that is asked for with POST, whose body the application says', async () => {
@@ -141,8 +141,8 @@ describe('events', () => {
 
   test('say that they end the stream, and what their schema says of them', () => {
     expect(schemas['StepDoneEvent']!.description).toBe('A step is done.')
-    expect(schemas['DoneEvent']!.description).toBe('The stream is complete after it.')
-    expect(schemas['MessageEvent']!.description).toBe('The stream is complete after one with the data "bye".')
+    expect(schemas['DoneEvent']!.description).toBe('The stream ends after this event.')
+    expect(schemas['MessageEvent']!.description).toBe('The stream ends after this event if its data is "bye".')
   })
 
   test('may be a mark, which is no JSON', () => {
@@ -240,6 +240,13 @@ test.each([
     // @ts-expect-error: as YAML reads `openapi: 3.1`
     () => describeMarket({ document: { openapi: 3.1, info: INFO } }),
     'document.openapi is 3.1; give it as a string',
+  ],
+  ['a refusal that is none', () => describeMarket({ refusals: [401, 200] }), 'refusals has 200; give 204, or statuses from 300 to 599'],
+  [
+    'a parameter that is nowhere',
+    // @ts-expect-error: without `in`
+    () => describeMarket({ parameters: [{ name: 'symbol' }] }),
+    'parameters has {"name":"symbol"}; each has a name, and in: path, query, header, cookie',
   ],
   ['OpenAPI 3.0', () => describeMarket({ document: { openapi: '3.0.4', info: INFO } }), 'is of OpenAPI 3.0.4'],
   ['a path that is there already', () => describeMarket({ document: describeMarket() }), 'has GET /events already'],
