@@ -14,6 +14,8 @@ const emitter = createEmitter(events, {
   log: redis ? redisLog({ url: redis, key: 'chat', retention: { events: 1_000 } }) : memoryLog({ events: 1_000 }),
   // Who comes in hears first what was said before.
   start: 'oldest',
+  // While Redis is away, the message says what to do about it.
+  onError: ({ message }) => console.error(message),
   connect(request) {
     if (!userOf(request.headers.get('cookie'))) return stranger
     const room = new URL(request.url).searchParams.get('room') ?? ''
@@ -53,7 +55,10 @@ await serve({
     `curl -c jar --json '{ "name": "Ada" }' ${url}/me`,
     `curl -b jar -N '${url}/events?room=Lobby'`,
     `curl -b jar --json '{ "event": "said", "topic": "Lobby", "data": { "from": "Ada", "text": "hello" } }' ${url}/say`,
-    'REDIS_URL=redis://127.0.0.1:6379 PORT=3001 npm run example chat   # as many processes as you like, with one log in Redis',
+    redis
+      ? '# Another process on the same log:'
+      : '# The log is in the memory of this process. To have several on one log in Redis, start each like this:',
+    `REDIS_URL=${redis ?? 'redis://127.0.0.1:6379'} PORT=${Number(new URL(url).port) + 1} npm run example chat`,
   ],
   close: () => emitter.close(),
 })

@@ -2,7 +2,7 @@ import { streamEvents } from 'eventwire/server'
 import { readJson, Refusal } from '../shared/http.ts'
 import { serve, type Handler } from '../shared/serve.ts'
 import { events, Question } from './events.ts'
-import { think } from './model.ts'
+import { answerTo, think } from './model.ts'
 
 let answers = 0
 
@@ -18,7 +18,7 @@ const answer = streamEvents(
   async function* ({ context: { prompt }, lastEventId, signal }) {
     const name = `answer ${++answers}`
     // The id of a token is how many there are up to it: who was cut, or has reloaded, brings the last it has.
-    let position = /^\d{1,6}$/.test(lastEventId ?? '') ? Number(lastEventId) : 0
+    let position = Math.min(/^\d{1,6}$/.test(lastEventId ?? '') ? Number(lastEventId) : 0, answerTo(prompt).length)
     let end = 'stopped'
     console.log(`${name}: ${position > 0 ? `goes on after token ${position}` : 'begins'}`)
     try {

@@ -12,8 +12,8 @@ const body = z.object({ message: z.string().trim().min(1) })
 const sendEvent: Handler = async (req, res) => {
   if (req.method !== 'POST') throw new Refusal(405, 'Send a message with POST.', { allow: 'POST' })
   // Throws a Refusal with 415, 413 or 400.
-  const { success, data, error } = body.safeParse(await readJson(req))
-  if (!success) throw new Refusal(422, `Send { "message": "…" }. ${z.prettifyError(error)}`)
+  const { data } = body.safeParse(await readJson(req))
+  if (!data) throw new Refusal(422, 'Send { "message": "…" }, with a text that is not blank.')
   // Nobody has to listen: then it is in the log, for those who come back.
   sendJson(res, 202, { id: await emitter.emit('message', data.message) })
 }

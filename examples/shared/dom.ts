@@ -28,7 +28,7 @@ export function showStatus(stream: { onStatus(handler: (status: Status) => void)
 }
 
 function sentenceOf(status: Status): string {
-  if (status.state === 'open') return status.replayed ? `open, ${status.replayed} replayed` : 'open'
+  if (status.state === 'open') return status.resumed && status.replayed ? `open, ${status.replayed} replayed` : 'open'
   if (status.state === 'closed') return status.error?.message ?? (status.reason === 'ended' ? 'complete' : 'closed')
   if (status.retryAt === undefined) return 'connecting'
   return `connecting again in ${Math.max(1, Math.round((status.retryAt - Date.now()) / 1_000))} s`

@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { createSubscriber } from 'eventwire/client'
 import { events } from '../../examples/chat/events.ts'
 import { missingChromium, openPage } from '../support/chromium.ts'
+import { freePort } from '../support/port.ts'
 import { missingRedis, startRedis } from '../support/redis.ts'
 import { collector } from '../support/subscribe.ts'
 import { readyExample, type Example } from './support.ts'
@@ -123,6 +124,18 @@ test.skipIf(missingChromium)('the page asks who it is once, has a history for ea
   await page.waitForSelector('#messages li:nth-child(3)')
   expect(await lines()).toEqual(said)
   expect(faults).toEqual([])
+})
+
+test('without Redis it says that the log is its own, and how to share one; while Redis is away, what is wrong in a line each', async () => {
+  const alone = await readyExample('chat')
+  expect(alone.output()).toContain('# The log is in the memory of this process.')
+  const REDIS_URL = `redis://127.0.0.1:${await freePort()}`
+  const shared = await readyExample('chat', { env: { REDIS_URL } })
+  expect(shared.output()).toContain(
+    `# Another process on the same log:\n            REDIS_URL=${REDIS_URL} PORT=${shared.port + 1} npm run example chat\n`,
+  )
+  await shared.printed('Look whether Redis runs')
+  expect(shared.output()).not.toMatch(/^ +at /m)
 })
 
 describe.skipIf(missingRedis)('two processes on one Redis', () => {

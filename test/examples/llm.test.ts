@@ -69,6 +69,12 @@ test.each(['-3', '1.5', 'Infinity', '1e3', 'x'])(
   },
 )
 
+test('who brings more than the answer has is told that it is complete, and how long it is', async () => {
+  const { stream, tokens, total } = ask(await readyExample('llm'), '99999')
+  expect(await stream.closed).toEqual({ reason: 'ended' })
+  expect([tokens.items, total()]).toEqual([[], TOKENS.length])
+})
+
 test('when the client closes the stream, the generator stops', async () => {
   const example = await readyExample('llm')
   const { stream, tokens } = ask(example)

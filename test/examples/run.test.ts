@@ -1,9 +1,14 @@
 import { readdirSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { read, ROOT } from '../support/docs.ts'
 import { listen } from '../support/listen.ts'
 import { dial, head } from '../support/raw.ts'
 import { serve } from '../support/serve.ts'
+import { spawned } from '../support/spawned.ts'
 import { readyExample, startExample } from './support.ts'
 
 const STREAMS = { workers: '/hello', 'crypto-price': '/prices', 'send-event': '/events', broker: '/events' }
@@ -65,6 +70,36 @@ test.each([undefined, 'nonesuch', '__proto__', '../demo'])('lists every example 
   if (name) expect(output()).toContain(`There is no example ${JSON.stringify(name)}.`)
   const listed = Array.from(output().matchAll(/^ {2}(\S+) +\S/gm), ([, listedName]) => listedName)
   expect(new Set(listed)).toEqual(new Set(names.map((entry) => entry.name)))
+})
+
+/** A project whose build, and whose one example, do no more than to say so. */
+async function project() {
+  const folder = await mkdtemp(join(tmpdir(), 'eventwire-run-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const { example } = (JSON.parse(read('package.json')) as { scripts: { example: string } }).scripts
+  const built = `node -e "fs.mkdirSync('dist');fs.writeFileSync('dist/index.js','');console.log('built')"`
+  for (const path of ['src', 'examples/broker']) await mkdir(join(folder, path), { recursive: true })
+  await cp(join(ROOT, 'examples/run.ts'), join(folder, 'examples/run.ts'))
+  await writeFile(join(folder, 'examples/broker/server.ts'), `console.log('started')`)
+  await writeFile(join(folder, 'src/index.ts'), '')
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ type: 'module', scripts: { example, build: built } }))
+  const run = async (name: string): Promise<string> => {
+    const child = spawned('npm', ['run', '-s', 'example', name], { cwd: folder })
+    await child.exited
+    return child.output
+  }
+  return { folder, run }
+}
+
+test('npm run example builds what is not built, but not for a wrong name, nor again before the sources have changed', async () => {
+  const { folder, run } = await project()
+  expect(await run('nonesuch')).toMatch(/^There is no example "nonesuch"/)
+  expect(await run('broker')).toBe('Building…\nbuilt\nstarted\n')
+  expect(await run('broker')).toBe('started\n')
+  const later = new Date(Date.now() + 60_000)
+  await utimes(join(folder, 'src/index.ts'), later, later)
+  // That one fails, for there is a dist already.
+  expect(await run('broker')).toMatch(/^Building…\n[^]*EEXIST(?![^]*started)/)
 })
 
 test('serves the page and what belongs to it, and nothing else', async () => {

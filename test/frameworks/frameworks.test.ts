@@ -25,7 +25,8 @@ const STREAMS: Readonly<Record<string, (symbol: string) => string>> = {
 /** Sees to one more price. Only Next's page waits to be told of one; the others make one each second. */
 async function another(name: string, { origin }: Running): Promise<void> {
   if (name !== 'next') return
-  const response = await fetch(`${origin}/events`, { method: 'POST', body: JSON.stringify({ symbol: 'BTC', usd: 64_000 }) })
+  const body = JSON.stringify({ event: 'price', data: { symbol: 'BTC', usd: 64_000 }, topic: 'BTC' })
+  const response = await fetch(`${origin}/events`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
   expect(response.status).toBe(202)
 }
 

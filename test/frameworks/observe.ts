@@ -16,6 +16,8 @@ registerHooks({
     specifier === 'eventwire/server' ? { url: import.meta.url, shortCircuit: true } : next(specifier, context),
 })
 
+export { publishHandler } from 'eventwire/server'
+
 export function createEmitter<C extends Contract>(contract: C, options: EmitterOptions<C> = {}): Emitter<C> {
   return create(contract, {
     ...options,
