@@ -76,8 +76,13 @@ describe('the site of the documentation', () => {
       if (!request.url().startsWith(origin) && !request.url().startsWith('data:')) foreign.push(request.url())
     })
     await page.goto(origin)
-    await page.keyboard.press('Control+k')
-    await page.getByPlaceholder('Search').fill('superseded')
+    const search = page.getByPlaceholder('Search')
+    // Nobody listens to keys before the script of the page has run.
+    while (!(await search.isVisible())) {
+      await page.keyboard.press('Control+k')
+      await search.waitFor({ timeout: 500 }).catch(() => {})
+    }
+    await search.fill('superseded')
     await page.locator('.results .result').first().waitFor()
     expect({ foreign, faults }).toEqual({ foreign: [], faults: [] })
   })
