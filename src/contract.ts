@@ -79,7 +79,9 @@ const PROOFS = 32
  * @throws EventwireError `invalid-contract`, which names the culprit.
  */
 export function defineEvents<const S extends EventSchemas>(schemas: S, options: ContractOptions<keyof S & string> = {}): Contract<S> {
-  const { name, ends = [], serialize = JSON.stringify, deserialize = JSON.parse } = options
+  const { name, ends = [], serialize = JSON.stringify, deserialize = JSON.parse, ...others } = options
+  const [unknown] = Object.keys(others)
+  if (unknown) throw new EventwireError('invalid-contract', `defineEvents has no ${unknown}; it takes name, ends, serialize, deserialize.`)
   const events = declare(schemas)
   for (const [i, end] of ends.entries()) {
     const event = typeof end === 'string' ? end : typeof end?.data === 'string' && end.event

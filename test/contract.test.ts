@@ -577,3 +577,8 @@ describe('raw text', () => {
 function accepting(validate: StandardSchemaV1.Props['validate']): StandardSchemaV1 {
   return { '~standard': { version: 1, vendor: 'test', validate } }
 }
+
+test('an option that is misspelt is refused', () => {
+  // @ts-expect-error it is called ends
+  expect(() => defineEvents({ done: text() }, { end: ['done'] })).toThrow('defineEvents has no end; it takes name, ends')
+})

@@ -58,7 +58,8 @@ await serve({
     redis
       ? '# Another process on the same log:'
       : '# The log is in the memory of this process. To have several on one log in Redis, start each like this:',
-    `REDIS_URL=${redis ?? 'redis://127.0.0.1:6379'} PORT=${Number(new URL(url).port) + 1} npm run example chat`,
+    // Not the address itself: it may hold a password.
+    `REDIS_URL=${redis ? '"$REDIS_URL"' : 'redis://127.0.0.1:6379'} PORT=${Number(new URL(url).port) + 1} npm run example chat`,
   ],
   close: () => emitter.close(),
 })

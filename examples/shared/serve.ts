@@ -36,7 +36,7 @@ export async function serve({ name, routes, shell, close }: Example): Promise<vo
   server.once('error', (error) => fail(faultOf(error, name)))
   server.listen(PORT, HOST, () => {
     const { port } = server.address() as AddressInfo
-    const url = `http://${HOST}:${port}`
+    const url = `http://${HOST.includes(':') ? `[${HOST}]` : HOST}:${port}`
     console.log([`The page:   ${url}`, `In a shell: ${shell(url).join('\n            ')}`, 'To stop:    Ctrl-C'].join('\n'))
   })
   let stopping: Promise<void> | undefined

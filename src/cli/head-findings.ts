@@ -1,3 +1,4 @@
+import { isStream } from '../client/response.ts'
 import type { Answer } from './exchange.ts'
 import { fail, ok, warn, type Finding } from './finding.ts'
 import { excerpt } from './notices.ts'
@@ -10,7 +11,7 @@ const LATE = 2_000
 
 /** Whether a response is an event stream. */
 export function isEventStream({ status, response }: Answer): boolean {
-  return status === 200 && /^\s*text\/event-stream\s*(;|$)/i.test(response.headers['content-type'] ?? '')
+  return isStream({ status, headers: new Headers({ 'content-type': response.headers['content-type'] ?? '' }) })
 }
 
 /** What the head of a response says, up to where it is no stream; there with the beginning of its `body`. */

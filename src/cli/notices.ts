@@ -2,7 +2,7 @@ import type { EventwireError } from '../errors.ts'
 import type { Status } from '../client/status.ts'
 import type { TraceEvent } from '../client/trace.ts'
 import type { EndReason, GapReason } from '../wire/control.ts'
-import { codeOf, remedyOf, remedyOfStatus } from './remedy.ts'
+import { remedyOf, remedyOfStatus } from './remedy.ts'
 import { duration, painter, printable } from './terminal.ts'
 
 /** How much of what a server says is shown, in characters. */
@@ -53,11 +53,9 @@ export function endNotice(event: TraceEvent): string | undefined {
 /** A fault, what the server said with it, and what to do. */
 export function describe(error: EventwireError): string {
   const { message, status, body } = error
-  // Node has no text for an attempt at several addresses of a host, only a code.
-  const what = message.endsWith(': ') ? message + codeOf(error) : message
   const said = body?.trim() && status !== undefined ? `It says: ${excerpt(body)}` : ''
   const remedy = remedyOf(error) ?? (status === undefined ? '' : (remedyOfStatus(status) ?? ''))
-  return [what.replace(/[^.?!…]$/, '$&.'), said, remedy].filter(Boolean).join(' ')
+  return [message.replace(/[^.?!…]$/, '$&.'), said, remedy].filter(Boolean).join(' ')
 }
 
 /** The beginning of what a server says. */

@@ -104,9 +104,37 @@ export interface Settings {
   readonly queue: number
 }
 
+const BACKOFF: readonly (keyof BackoffOptions)[] = ['base', 'max', 'attempts']
+const LIMITS: readonly (keyof SubscriberLimits)[] = ['eventBytes', 'idBytes', 'queue']
+const OPTIONS: readonly (keyof SubscriberOptions)[] = [
+  'method',
+  'headers',
+  'body',
+  'credentials',
+  'fetch',
+  'signal',
+  'backoff',
+  'connectTimeout',
+  'idleTimeout',
+  'limits',
+  'overflow',
+  'commit',
+  'cursor',
+  'lastEventId',
+  'resumeIn',
+  'idempotent',
+  'onUnauthorized',
+  'shouldRetry',
+  'share',
+  'onTrace',
+]
+
 /** Checks options and fills in defaults. Throws `invalid-option`, which names the option. */
 export function settle(options: SubscriberOptions): Settings {
+  refuseUnknown('createSubscriber', options, OPTIONS)
   const { backoff = {}, limits = {}, connectTimeout, idleTimeout = 'auto', headers, share } = options
+  refuseUnknown('backoff', backoff, BACKOFF)
+  refuseUnknown('limits', limits, LIMITS)
   try {
     if (typeof headers !== 'function') void new Headers(headers)
   } catch (cause) {
@@ -126,6 +154,12 @@ export function settle(options: SubscriberOptions): Settings {
     idBytes: positive('limits.idBytes', limits.idBytes, 1 << 10),
     queue: positive('limits.queue', limits.queue, 1_000),
   }
+}
+
+/** One that is misspelt would be one that is not set, in silence. */
+function refuseUnknown(where: string, given: object, names: readonly string[]): void {
+  const unknown = Object.keys(given).find((name) => !names.includes(name))
+  if (unknown) throw new EventwireError('invalid-option', `${where} has no ${unknown}; it takes ${names.join(', ')}.`)
 }
 
 function oneOf(option: string, value: string | undefined, ...known: readonly string[]): void {

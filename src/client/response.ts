@@ -24,7 +24,7 @@ export interface Failure {
 export type Body = ReadableStreamDefaultReader<Uint8Array>
 
 /** Whether a response is an open stream: 200 and the right content type, nothing less. */
-export function isStream({ status, headers }: Response): boolean {
+export function isStream({ status, headers }: Pick<Response, 'status' | 'headers'>): boolean {
   // Of several values, as proxies make them, the last counts that is a type (Fetch, "extract a MIME type").
   const values = headers
     .get('content-type')

@@ -1,5 +1,7 @@
 import { isStream } from '../client/response.ts'
 import { EventwireError } from '../errors.ts'
+import { isResponse } from '../server/http.ts'
+import { checkMembers } from '../server/members.ts'
 import { stir } from './calm.ts'
 import { Link } from './link.ts'
 
@@ -111,7 +113,9 @@ export function createNetwork(endpoint: Endpoint): NetworkParts {
       Object.defineProperty(request, 'signal', { value: left.signal })
       return ask(request, signal, () => left.abort()).finally(stir)
     },
-    cut({ afterBytes = 0 } = {}) {
+    cut(options = {}) {
+      checkMembers<CutOptions>('cut', options, { afterBytes: 'value' })
+      const { afterBytes = 0 } = options
       if (!(Number.isInteger(afterBytes) && afterBytes >= 0))
         throw new EventwireError('invalid-option', `cut: afterBytes is ${String(afterBytes)}; give a whole number from 0.`)
       if (afterBytes === 0) return breakAll(CUT)
@@ -122,7 +126,7 @@ export function createNetwork(endpoint: Endpoint): NetworkParts {
       breakAll(AWAY)
     },
     refuse(status) {
-      refusal = typeof status === 'number' ? responseOf(status) : status
+      refusal = isResponse(status) ? status : responseOf(status)
     },
     stall() {
       stalled ??= Promise.withResolvers()

@@ -71,7 +71,8 @@ export class Timers {
 
   /** Takes a timer out, by its handle or its number. False when it is none of these. */
   remove(timer: unknown): boolean {
-    return this.#waiting.delete(Number(timer))
+    const isHandle = typeof timer === 'object' && timer !== null && Symbol.toPrimitive in timer
+    return (isHandle || typeof timer === 'number' || typeof timer === 'string') && this.#waiting.delete(Number(timer))
   }
 
   /** Fires the one that has been due the longest. False when none is due. */

@@ -87,6 +87,14 @@ test('503 whose body stays open is tried again, soon', async () => {
   )
 })
 
+test.each([
+  [{ lastEventID: 'x' }, 'lastEventID'],
+  [{ backoff: { bse: 1 } }, 'bse'],
+  [{ limits: { que: 1 } }, 'que'],
+])('an option that is misspelt is refused: %j', (options, name) => {
+  expect(() => createSubscriber(market, 'http://127.0.0.1:1/events', options as object)).toThrow(`has no ${name}; it takes `)
+})
+
 test('tabs in place of tabs() is told of', async () => {
   const { stream } = subscribe('http://127.0.0.1:1/events', { share: tabs as never })
   stream.on('message', () => {})

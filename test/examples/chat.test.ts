@@ -132,7 +132,7 @@ test('without Redis it says that the log is its own, and how to share one; while
   const REDIS_URL = `redis://127.0.0.1:${await freePort()}`
   const shared = await readyExample('chat', { env: { REDIS_URL } })
   expect(shared.output()).toContain(
-    `# Another process on the same log:\n            REDIS_URL=${REDIS_URL} PORT=${shared.port + 1} npm run example chat\n`,
+    `# Another process on the same log:\n            REDIS_URL="$REDIS_URL" PORT=${shared.port + 1} npm run example chat\n`,
   )
   await shared.printed('Look whether Redis runs')
   expect(shared.output()).not.toMatch(/^ +at /m)

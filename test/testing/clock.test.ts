@@ -258,3 +258,9 @@ test('a subscriber of ones own has the clock too, through the fetch of the serve
   await clock.advance('2s')
   expect(heard.events).toMatchObject([{ data: price(1) }])
 })
+
+test('to clear what is no timer does nothing, as ever', () => {
+  const clock = installClock()
+  onTestFinished(() => clock.uninstall())
+  for (const none of [undefined, null, Object.create(null), {}, 'x', Number.NaN]) clearTimeout(none as never)
+})

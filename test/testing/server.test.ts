@@ -582,3 +582,11 @@ test('the contract types what is emitted, heard and recorded', () => {
   }
   expect(typed).toBeTypeOf('function')
 })
+
+test('what can be no refusal, no cut and no option is refused', async () => {
+  const server = createTestServer(market)
+  onTestFinished(() => server.close())
+  expect(() => server.refuse('503' as never)).toThrow('give one from 200 to 599, or a Response')
+  expect(() => server.cut({ afterByte: 1 } as never)).toThrow('cut has no "afterByte"')
+  expect(() => server.subscribe({ ur: '/' } as never)).toThrow('has no ur')
+})
